@@ -1,0 +1,99 @@
+import type { CallFailure, RemoteJob } from './openreplay.ts';
+import { DOUBTS_THAT_COUNT } from './pace.ts';
+import {
+  cancelledTask,
+  delayed,
+  dueNow,
+  moved,
+  noted,
+  rfc3339,
+  type StepContext,
+  type TaskStep,
+} from './task-step.ts';
+import { currentRound, withCurrentRound, type Task } from './task.ts';
+
+/** What came of cancelling a task at OpenReplay: the job as read again afterwards. */
+export type CancelResult =
+  /** Nothing of the task runs at OpenReplay. */
+  | { readonly kind: 'no_job' }
+  | { readonly kind: 'job'; readonly job: RemoteJob; readonly asked: boolean }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'failure'; readonly failure: CallFailure };
+
+/** What follows from an attempt to cancel. What OpenReplay did counts, not what it was asked. */
+export function afterCancel(task: Task, result: CancelResult, context: StepContext): TaskStep {
+  switch (result.kind) {
+    case 'no_job':
+      return cancelledTask(task);
+    case 'failure':
+      return delayed(task, { kind: 'cancel', failure: result.failure }, context);
+    case 'missing':
+      return missing(task, context);
+    case 'job':
+      return afterReadAgain(task, result, context);
+    default:
+      return result satisfies never;
+  }
+}
+
+function afterReadAgain(
+  task: Task,
+  result: Extract<CancelResult, { kind: 'job' }>,
+  context: StepContext,
+): TaskStep {
+  const { job, asked } = result;
+  const data = { round: task.rounds.length, job_id: job.jobId, reported: job.status };
+  const before = asked ? [noted(task, 'task.job_cancel_asked', data)] : [];
+  const ended = { jobId: job.jobId, reported: job.status, endedAt: rfc3339(context.now) };
+  switch (job.status) {
+    case 'cancelled':
+    case 'failed':
+      return cancelledTask(task, { patch: { rounds: withCurrentRound(task, ended) }, before });
+    case 'completed':
+      return tooLate(task, { patch: { rounds: withCurrentRound(task, ended) }, before }, context);
+    case 'scheduled':
+    case 'running':
+    case 'unknown': {
+      // The job still stands, so the cancelling is tried again, at the pace of any retry.
+      const step = { kind: 'cancel', failure: { kind: 'unreadable', status: 200 } } as const;
+      return delayed(
+        task,
+        { ...step, patch: { rounds: withCurrentRound(task, { jobId: job.jobId }) } },
+        context,
+      );
+    }
+    default:
+      return job.status satisfies never;
+  }
+}
+
+/** The job ran before it could be cancelled: what it did is looked at, as after any other job. */
+function tooLate(
+  task: Task,
+  step: Pick<TaskStep, 'patch'> & { before: TaskStep['events'] },
+  context: StepContext,
+): TaskStep {
+  const patch = { ...step.patch, verifyingSince: rfc3339(context.now) };
+  const reported = step.patch.rounds?.at(-1)?.reported ?? null;
+  const event = moved(task, {
+    to: 'verifying',
+    type: 'task.job_status_seen',
+    data: { reported },
+  });
+  return { to: 'verifying', patch, events: [...step.before, event], next: dueNow('verify', context) };
+}
+
+function missing(task: Task, context: StepContext): TaskStep {
+  const doubts = (currentRound(task)?.doubts ?? 0) + 1;
+  const rounds = withCurrentRound(task, { doubts });
+  if (doubts < DOUBTS_THAT_COUNT) {
+    const at = context.now + context.pace.polling.minIntervalMs * 2 ** doubts;
+    const events = [noted(task, 'task.job_missing', { round: rounds.length, times: doubts, listed: false })];
+    return { patch: { rounds }, events, next: { kind: 'cancel', at, reason: 'job_unknown', attempts: 0 } };
+  }
+  return tooLate(
+    task,
+    { patch: { rounds: withCurrentRound(task, { doubts, reported: 'vanished' }) }, before: [] },
+    context,
+  );
+}

@@ -1,0 +1,13 @@
+/**
+ * The one base class of Lethe's errors. `code` is stable and documented in docs/errors.md (a test holds
+ * both together); `cause` keeps what lies beneath. A message never holds an identifier of a data subject.
+ */
+export class LetheError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}

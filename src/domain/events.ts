@@ -1,0 +1,57 @@
+/**
+ * Audit events: what is written, in the transaction of the change it tells of. An event holds no identifier of a
+ * data subject, no text of OpenReplay's, no free text: only ids of ours, names from these tables, counts and times.
+ */
+export const EVENT_TYPES = [
+  'request.received',
+  'request.discovering',
+  'request.erasing',
+  'request.needs_attention',
+  'request.cancel_requested',
+  'request.completed',
+  'request.cancelled',
+  'request.step_delayed',
+  'task.created',
+  'task.submission_intended',
+  'task.submission_resumed',
+  'task.submitted',
+  'task.no_such_user',
+  'task.job_status_seen',
+  'task.job_missing',
+  'task.job_cancel_asked',
+  'task.round_needed',
+  'task.verified',
+  'task.erased',
+  'task.residue',
+  'task.failed',
+  'task.cancelled',
+  'task.step_delayed',
+] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/** Values that RFC 8785 writes the same everywhere: no floats, no nesting beyond these. */
+export type EventValue =
+  string | number | boolean | null | readonly EventValue[] | { readonly [key: string]: EventValue };
+export type EventData = Readonly<Record<string, EventValue>>;
+
+/** Who did it: Lethe itself, or an API key by its id. */
+export type Actor = { readonly kind: 'lethe' } | { readonly kind: 'api_key'; readonly id: string };
+
+export const LETHE: Actor = { kind: 'lethe' };
+
+export interface EventDraft {
+  readonly type: EventType;
+  readonly actor: Actor;
+  readonly taskId?: string;
+  /** Present exactly when a state changed. */
+  readonly change?: { readonly from: string | null; readonly to: string };
+  readonly data?: EventData;
+}
+
+/** An event with its place in the request's trail. `seq` is contiguous from 0 for each request. */
+export interface AuditEvent extends EventDraft {
+  readonly requestId: string;
+  readonly seq: number;
+  /** Time of the database's transaction, RFC 3339 in UTC. */
+  readonly at: string;
+}

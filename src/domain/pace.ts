@@ -1,0 +1,61 @@
+import type { CallFailure } from './openreplay.ts';
+import type { Round } from './task.ts';
+
+/** How fast things are tried and looked at again. All times in milliseconds; from configuration. */
+export interface Pace {
+  readonly polling: {
+    readonly minIntervalMs: number;
+    readonly maxIntervalMs: number;
+    /** The next look comes after this fraction of the time waited so far. */
+    readonly fraction: number;
+  };
+  readonly verification: {
+    /** How long what is still seen may take to disappear before it counts as residue. */
+    readonly settleMs: number;
+    readonly retryMs: number;
+    /** Whether a user record that stays (another store than the one the job cleans) is residue. */
+    readonly requireUserAbsent: boolean;
+  };
+  readonly retry: { readonly baseMs: number; readonly maxMs: number };
+  readonly rounds: { readonly max: number; readonly maxFailedJobs: number };
+}
+
+/** Reads that doubt a job before the doubt counts: one 404 of a real server is no verdict. */
+export const DOUBTS_THAT_COUNT = 3;
+
+/**
+ * When to look at a round's job again: not before `startAt` where OpenReplay names it, then spaced
+ * geometrically, so that the number of looks grows with the logarithm of the time waited while the delay in
+ * noticing stays a fraction of it.
+ *
+ * @param nowMs epoch ms
+ * @returns epoch ms
+ */
+export function nextPollAt(round: Round, nowMs: number, pace: Pace): number {
+  const { minIntervalMs, maxIntervalMs, fraction } = pace.polling;
+  const startAt = round.startAt === null ? 0 : Date.parse(round.startAt);
+  if (startAt > nowMs) return startAt;
+  const since = Date.parse(round.submittedAt ?? round.intendedAt);
+  const spaced = (nowMs - since) * fraction;
+  return nowMs + Math.round(Math.min(maxIntervalMs, Math.max(minIntervalMs, spaced)));
+}
+
+/**
+ * How long to wait before the next attempt: exponential with jitter (half to all of it), or what the server
+ * asked for where that is longer.
+ *
+ * @param attempts failed attempts so far, this one included (from 1)
+ * @param random in [0, 1)
+ * @returns milliseconds
+ */
+export function backoffMs(
+  failure: CallFailure,
+  attempts: number,
+  options: { pace: Pace; random: number },
+): number {
+  const { baseMs, maxMs } = options.pace.retry;
+  const full = Math.min(maxMs, baseMs * 2 ** Math.min(attempts - 1, 30));
+  const jittered = Math.round(full * (0.5 + options.random / 2));
+  const asked = failure.kind === 'rate_limited' ? (failure.retryAfterMs ?? 0) : 0;
+  return Math.max(jittered, asked);
+}
