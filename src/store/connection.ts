@@ -1,0 +1,100 @@
+import pg from 'pg';
+import { LetheError } from '../domain/errors.ts';
+
+/** A pool, or one connection inside a transaction. */
+export type Queryable = Pick<pg.Pool, 'query'>;
+
+/** The database does not answer or has no room. What was asked was not done; it may be asked again. Code STORE_UNAVAILABLE. */
+export class StoreUnavailableError extends LetheError {
+  constructor(cause: unknown) {
+    super('STORE_UNAVAILABLE', 'The database does not answer.', { cause });
+  }
+}
+
+export interface PoolOptions {
+  readonly connectionString: string;
+  /** At most this many connections. */
+  readonly max: number;
+  /** Shown in pg_stat_activity. */
+  readonly applicationName: string;
+}
+
+/** A pool whose every wait is bounded: for a connection, for a statement, for a lock. */
+export function createPool(options: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: options.connectionString,
+    max: options.max,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: 30_000,
+    query_timeout: 35_000,
+    idle_in_transaction_session_timeout: 60_000,
+    keepAlive: true,
+  });
+  // An idle connection that drops is replaced at its next use; without a listener the process would end.
+  pool.on('error', () => undefined);
+  return pool;
+}
+
+const RETRYABLE = new Set(['40001', '40P01']);
+const MAX_TRIES = 5;
+
+/**
+ * Runs `work` in one transaction (READ COMMITTED); tries again from the start after a deadlock or a serialization
+ * failure.
+ *
+ * @throws StoreUnavailableError when the database cannot be reached or goes away
+ */
+export async function inTransaction<T>(pool: pg.Pool, work: (client: Queryable) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await once(pool, work);
+    } catch (error) {
+      if (attempt < MAX_TRIES && RETRYABLE.has(codeOf(error))) continue;
+      throw translated(error);
+    }
+  }
+}
+
+async function once<T>(pool: pg.Pool, work: (client: Queryable) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('BEGIN');
+    const result = await work(client);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((failure: unknown) => {
+      broken = failure instanceof Error ? failure : new Error('rollback failed');
+    });
+    throw error;
+  } finally {
+    // A connection that cannot even roll back is thrown away, not given back to the pool.
+    client.release(broken);
+  }
+}
+
+/** Runs one statement outside a transaction, with the same translation of failures. */
+export async function available<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw translated(error);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+/** SQLSTATE classes 08 (connection), 53 (resources), 57P0x (shutdown) and the sockets' own errors. */
+function translated(error: unknown): unknown {
+  const code = codeOf(error);
+  if (/^(08|53|57P0)/.test(code) || /^E[A-Z]+$/.test(code)) return new StoreUnavailableError(error);
+  const message = error instanceof Error ? error.message : '';
+  const lost = /Connection terminated|timeout exceeded when trying to connect|Query read timeout/.test(
+    message,
+  );
+  return lost ? new StoreUnavailableError(error) : error;
+}

@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import type { EncodedEvent } from '../app/ports.ts';
+import type { Queryable } from './connection.ts';
+
+/** Adds events to a request's trail and counts them; the caller holds the request's lock. */
+export async function insertEvents(
+  db: Queryable,
+  requestId: string,
+  events: readonly EncodedEvent[],
+): Promise<void> {
+  await db.query(
+    `WITH added AS (
+       INSERT INTO audit_events (request_id, seq, type, bytes)
+       SELECT $1, * FROM unnest($2::int[], $3::text[], $4::bytea[])
+     )
+     UPDATE erasure_requests SET event_count = event_count + cardinality($2::int[]), updated_at = now() WHERE id = $1`,
+    [
+      requestId,
+      events.map((event) => event.seq),
+      events.map((event) => event.type),
+      events.map((event) => event.bytes),
+    ],
+  );
+}
+
+const page = z.array(z.object({ bytes: z.instanceof(Buffer) }));
+
+/** The bytes of a request's events after a place in its trail; undefined when there is no such request. */
+export async function listEventBytes(
+  db: Queryable,
+  query: { requestId: string; after: number; limit: number },
+): Promise<readonly Uint8Array[] | undefined> {
+  const { rows } = await db.query(
+    'SELECT bytes FROM audit_events WHERE request_id = $1 AND seq > $2 ORDER BY seq LIMIT $3',
+    [query.requestId, query.after, query.limit],
+  );
+  const events = page.parse(rows).map((event) => event.bytes);
+  if (events.length > 0) return events;
+  const known = await db.query('SELECT 1 FROM erasure_requests WHERE id = $1', [query.requestId]);
+  return known.rowCount === 0 ? undefined : [];
+}

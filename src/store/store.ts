@@ -1,0 +1,74 @@
+import type pg from 'pg';
+import { z } from 'zod';
+import type { RequestWithTasks, Store, Transaction } from '../app/ports.ts';
+import type { ErasureRequest } from '../domain/request.ts';
+import * as apiKeys from './api-keys.ts';
+import { available, inTransaction, type Queryable } from './connection.ts';
+import * as events from './events.ts';
+import * as idempotencyKeys from './idempotency-keys.ts';
+import * as requests from './requests.ts';
+import * as tasks from './tasks.ts';
+import * as work from './work.ts';
+
+const clock = z.tuple([z.object({ now: z.date() })]);
+
+/** The store on a pool of Postgres connections. Every failure to reach the database is a StoreUnavailableError. */
+export function createStore(pool: pg.Pool): Store {
+  return {
+    transaction: (use) => inTransaction(pool, async (db) => use(await openTransaction(db))),
+    findRequest: async (id) => {
+      const request = await available(requests.findRequest(pool, id));
+      return request && (await available(withTasks(pool, [request])))[0];
+    },
+    listRequests: async (filter) =>
+      available(withTasks(pool, await available(requests.listRequests(pool, filter)))),
+    listEventBytes: (requestId, page) => available(events.listEventBytes(pool, { requestId, ...page })),
+    takeWork: (leases, holdMs) => available(work.takeWork(pool, leases, holdMs)),
+    listTasksById: (ids) => available(tasks.listTasksById(pool, ids)),
+    claimDueWork: (limits) => available(work.claimDueWork(pool, limits)),
+    renewLeases: (leases, holdMs) => available(work.renewLeases(pool, leases, holdMs)),
+    releaseLeases: (leases) => available(work.renewLeases(pool, leases, 0)),
+    findApiKey: (tokenHash) => available(apiKeys.findApiKey(pool, tokenHash)),
+    insertApiKey: (key) => available(apiKeys.insertApiKey(pool, key)),
+    ping: async () => {
+      await available(pool.query('SELECT 1'));
+    },
+  };
+}
+
+async function openTransaction(db: Queryable): Promise<Transaction> {
+  const [{ now }] = clock.parse((await db.query('SELECT now() AS now')).rows);
+  return {
+    now,
+    insertRequest: (request) => requests.insertRequest(db, request),
+    lockRequest: (id) => requests.lockRequest(db, id),
+    updateRequest: (id, from, patch) => requests.updateRequest(db, { id, from }, patch),
+    insertTasks: (rows) => tasks.insertTasks(db, rows),
+    listTasks: (requestId) => tasks.listTasks(db, [requestId]),
+    findSealedSubject: (requestId) => requests.findSealedSubject(db, requestId),
+    updateTask: (id, from, patch) => tasks.updateTask(db, { id, from }, patch),
+    insertEvents: (requestId, encoded) => events.insertEvents(db, requestId, encoded),
+    insertWork: (row) => work.insertWork(db, row),
+    redirectWork: (requestId, from, to) => work.redirectWork(db, requestId, { from, to }),
+    deleteWorkOf: (requestId, taskId) => work.deleteWorkOf(db, requestId, taskId),
+    deleteWork: (lease) => work.deleteWork(db, lease),
+    rescheduleWork: (lease, next) => work.rescheduleWork(db, lease, next),
+    takeWork: (leases, holdMs) => work.takeWork(db, leases, holdMs),
+    reserveAnswer: (key, fingerprint) => idempotencyKeys.reserveAnswer(db, key, fingerprint),
+    fillAnswer: (key, answer) => idempotencyKeys.fillAnswer(db, key, answer),
+  };
+}
+
+async function withTasks(
+  db: Queryable,
+  found: readonly ErasureRequest[],
+): Promise<readonly RequestWithTasks[]> {
+  if (found.length === 0) return [];
+  const ids = found.map((request) => request.id);
+  const [taskRows, waitingRows] = await Promise.all([tasks.listTasks(db, ids), work.listWaiting(db, ids)]);
+  return found.map((request) => ({
+    request,
+    tasks: taskRows.filter((task) => task.requestId === request.id),
+    waiting: waitingRows.filter((waiting) => waiting.requestId === request.id),
+  }));
+}

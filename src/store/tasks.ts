@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { UNROUTABLE_REASONS } from '../domain/identifiers.ts';
+import { REMOTE_STATUSES } from '../domain/openreplay.ts';
+import { TASK_STATES, type TaskState } from '../domain/states.ts';
+import type { TaskPatch } from '../domain/task-step.ts';
+import { TASK_ATTENTIONS, type Task } from '../domain/task.ts';
+import type { Queryable } from './connection.ts';
+
+const round = z.object({
+  number: z.number(),
+  jobId: z.string().nullable(),
+  adopted: z.boolean(),
+  reported: z.enum([...REMOTE_STATUSES, 'unknown', 'no_such_user', 'vanished']).nullable(),
+  sessionsBefore: z.number().nullable(),
+  intendedAt: z.string(),
+  submittedAt: z.string().nullable(),
+  startAt: z.string().nullable(),
+  endedAt: z.string().nullable(),
+  doubts: z.number(),
+});
+
+const checkResult = z.enum(['absent', 'residue', 'unavailable']);
+const verification = z.object({
+  user: checkResult,
+  sessions: checkResult,
+  sessionsFound: z.number().nullable(),
+  live: checkResult,
+  liveOffered: z.boolean(),
+  verifiedAt: z.string(),
+});
+
+const row = z
+  .object({
+    id: z.string(),
+    request_id: z.string(),
+    connection: z.string(),
+    project_key: z.string().nullable(),
+    state: z.enum(TASK_STATES),
+    unroutable_reason: z.enum(UNROUTABLE_REASONS).nullable(),
+    attention: z.enum(TASK_ATTENTIONS).nullable(),
+    rounds: z.array(round),
+    verification: verification.nullable(),
+    verifying_since: z.date().nullable(),
+  })
+  .transform((from): Task => ({
+    id: from.id,
+    requestId: from.request_id,
+    connection: from.connection,
+    projectKey: from.project_key,
+    state: from.state,
+    unroutableReason: from.unroutable_reason,
+    attention: from.attention,
+    rounds: from.rounds,
+    verification: from.verification,
+    verifyingSince: from.verifying_since?.toISOString() ?? null,
+  }));
+
+export async function insertTasks(db: Queryable, tasks: readonly Task[]): Promise<void> {
+  if (tasks.length === 0) return;
+  await db.query(
+    `INSERT INTO tasks (id, request_id, connection, project_key, state, unroutable_reason, attention, rounds)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[])`,
+    [
+      tasks.map((task) => task.id),
+      tasks.map((task) => task.requestId),
+      tasks.map((task) => task.connection),
+      tasks.map((task) => task.projectKey),
+      tasks.map((task) => task.state),
+      tasks.map((task) => task.unroutableReason),
+      tasks.map((task) => task.attention),
+      tasks.map((task) => JSON.stringify(task.rounds)),
+    ],
+  );
+}
+
+const COLUMNS = `id, request_id, connection, project_key, state, unroutable_reason, attention, rounds, verification,
+  verifying_since`;
+
+/** The tasks of these requests, oldest first. */
+export async function listTasks(db: Queryable, requestIds: readonly string[]): Promise<readonly Task[]> {
+  const { rows } = await db.query(`SELECT ${COLUMNS} FROM tasks WHERE request_id = ANY ($1) ORDER BY id`, [
+    requestIds,
+  ]);
+  return z.array(row).parse(rows);
+}
+
+export async function listTasksById(db: Queryable, ids: readonly string[]): Promise<readonly Task[]> {
+  const { rows } = await db.query(`SELECT ${COLUMNS} FROM tasks WHERE id = ANY ($1)`, [ids]);
+  return z.array(row).parse(rows);
+}
+
+/** Changes the task if it is in one of the states `from`; says whether it was. */
+export async function updateTask(
+  db: Queryable,
+  target: { id: string; from: readonly TaskState[] },
+  patch: TaskPatch & { state?: TaskState },
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE tasks SET
+       state = COALESCE($3, state),
+       rounds = COALESCE($4::jsonb, rounds),
+       attention = CASE WHEN $5 THEN $6 ELSE attention END,
+       verification = CASE WHEN $7 THEN $8::jsonb ELSE verification END,
+       verifying_since = CASE WHEN $9 THEN $10::timestamptz ELSE verifying_since END,
+       updated_at = now()
+     WHERE id = $1 AND state = ANY ($2)`,
+    [
+      target.id,
+      target.from,
+      patch.state ?? null,
+      patch.rounds === undefined ? null : JSON.stringify(patch.rounds),
+      patch.attention !== undefined,
+      patch.attention ?? null,
+      patch.verification !== undefined,
+      patch.verification == null ? null : JSON.stringify(patch.verification),
+      patch.verifyingSince !== undefined,
+      patch.verifyingSince ?? null,
+    ],
+  );
+  return rowCount === 1;
+}

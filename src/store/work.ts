@@ -1,0 +1,181 @@
+import { z } from 'zod';
+import type { HandedOut, NewWork, Waiting, Work, WorkLease } from '../app/ports.ts';
+import { WAIT_REASONS, WORK_KINDS, type NextWork, type WorkKind } from '../domain/work.ts';
+import type { Queryable } from './connection.ts';
+
+const kind = z.enum(WORK_KINDS);
+
+export async function insertWork(db: Queryable, work: NewWork): Promise<void> {
+  await db.query(
+    `INSERT INTO work (request_id, task_id, connection, project_key, kind, run_at, reason, attempts)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [
+      work.requestId,
+      work.taskId,
+      work.connection,
+      work.projectKey,
+      work.next.kind,
+      new Date(work.next.at),
+      work.next.reason,
+      work.next.attempts,
+    ],
+  );
+}
+
+/** Gives work back with what is next, if the lease is still ours. */
+export async function rescheduleWork(db: Queryable, lease: WorkLease, next: NextWork): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE work SET kind = $3, run_at = $4, reason = $5, attempts = $6, lease = NULL, held = false
+     WHERE id = $1 AND lease = $2`,
+    [lease.id, lease.lease, next.kind, new Date(next.at), next.reason, next.attempts],
+  );
+  return rowCount === 1;
+}
+
+/** Deletes work that is done, if the lease is still ours. */
+export async function deleteWork(db: Queryable, lease: WorkLease): Promise<boolean> {
+  const { rowCount } = await db.query('DELETE FROM work WHERE id = $1 AND lease = $2', [
+    lease.id,
+    lease.lease,
+  ]);
+  return rowCount === 1;
+}
+
+export async function deleteWorkOf(db: Queryable, requestId: string, taskId: string | null): Promise<void> {
+  await db.query('DELETE FROM work WHERE request_id = $1 AND task_id IS NOT DISTINCT FROM $2', [
+    requestId,
+    taskId,
+  ]);
+}
+
+/** Work of these kinds that no worker holds becomes another kind, due now. */
+export async function redirectWork(
+  db: Queryable,
+  requestId: string,
+  change: { from: readonly WorkKind[]; to: WorkKind },
+): Promise<void> {
+  await db.query(
+    `UPDATE work SET kind = $3, run_at = now(), reason = 'queued', attempts = 0, lease = NULL
+     WHERE request_id = $1 AND kind = ANY ($2) AND NOT held`,
+    [requestId, change.from, change.to],
+  );
+}
+
+const claimed = z.array(
+  z
+    .object({
+      id: z.string(),
+      lease: z.string(),
+      kind,
+      connection: z.string(),
+      project_key: z.string().nullable(),
+    })
+    .transform(({ project_key: projectKey, ...rest }): HandedOut => ({ ...rest, projectKey })),
+);
+
+/**
+ * Leases work that is due, in batches, past rows that others are leasing just now. The lease's end is the row's new
+ * run_at, so work whose holder died is due again by itself. No more is out at a time than `max`.
+ */
+export async function claimDueWork(
+  db: Queryable,
+  limits: { connections: readonly string[]; handOutMs: number; max: number },
+): Promise<readonly HandedOut[]> {
+  const { rows } = await db.query(
+    `WITH room AS (
+       SELECT GREATEST(0, $3 - count(*)) AS free FROM work WHERE lease IS NOT NULL AND run_at > now()
+     ), due AS (
+       SELECT id FROM work WHERE run_at <= now() AND connection = ANY ($1)
+       ORDER BY run_at LIMIT (SELECT free FROM room) FOR UPDATE SKIP LOCKED
+     )
+     UPDATE work SET lease = gen_random_uuid(), held = false, run_at = now() + $2 * interval '1 millisecond'
+     FROM due WHERE work.id = due.id
+     RETURNING work.id, work.lease, work.kind, work.connection, work.project_key`,
+    [limits.connections, limits.handOutMs, limits.max],
+  );
+  return claimed.parse(rows);
+}
+
+const taken = z.array(
+  z
+    .object({
+      id: z.string(),
+      lease: z.string(),
+      kind,
+      request_id: z.string(),
+      task_id: z.string().nullable(),
+      connection: z.string(),
+      project_key: z.string().nullable(),
+      attempts: z.number(),
+    })
+    .transform((from): Work => ({
+      id: from.id,
+      lease: from.lease,
+      kind: from.kind,
+      requestId: from.request_id,
+      taskId: from.task_id,
+      connection: from.connection,
+      projectKey: from.project_key,
+      attempts: from.attempts,
+    })),
+);
+
+/**
+ * Makes handed-out work the caller's own, under a new lease: of two deliveries of the same hand-out, one gets it.
+ */
+export async function takeWork(
+  db: Queryable,
+  leases: readonly WorkLease[],
+  holdMs: number,
+): Promise<readonly Work[]> {
+  const { rows } = await db.query(
+    `UPDATE work SET lease = gen_random_uuid(), held = true, run_at = now() + $3 * interval '1 millisecond'
+     FROM unnest($1::bigint[], $2::uuid[]) AS handed (id, lease)
+     WHERE work.id = handed.id AND work.lease = handed.lease AND NOT work.held
+     RETURNING work.id, work.lease, work.kind, work.request_id, work.task_id, work.connection, work.project_key,
+       work.attempts`,
+    [leases.map((lease) => lease.id), leases.map((lease) => lease.lease), holdMs],
+  );
+  return taken.parse(rows);
+}
+
+/** Moves the end of leases that are still ours. */
+export async function renewLeases(
+  db: Queryable,
+  leases: readonly WorkLease[],
+  holdMs: number,
+): Promise<void> {
+  await db.query(
+    `UPDATE work SET run_at = now() + $3 * interval '1 millisecond'
+     FROM unnest($1::bigint[], $2::uuid[]) AS ours (id, lease)
+     WHERE work.id = ours.id AND work.lease = ours.lease`,
+    [leases.map((lease) => lease.id), leases.map((lease) => lease.lease), holdMs],
+  );
+}
+
+const waiting = z.array(
+  z
+    .object({
+      request_id: z.string(),
+      task_id: z.string().nullable(),
+      kind,
+      reason: z.enum(WAIT_REASONS),
+      attempts: z.number(),
+      run_at: z.date(),
+      held: z.boolean(),
+    })
+    .transform(({ request_id: requestId, task_id: taskId, run_at: runAt, ...rest }): Waiting => ({
+      ...rest,
+      requestId,
+      taskId,
+      runAt,
+    })),
+);
+
+export async function listWaiting(db: Queryable, requestIds: readonly string[]): Promise<readonly Waiting[]> {
+  const { rows } = await db.query(
+    'SELECT request_id, task_id, kind, reason, attempts, run_at, held FROM work WHERE request_id = ANY ($1)',
+    [requestIds],
+  );
+  return waiting.parse(rows);
+}
