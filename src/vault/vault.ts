@@ -1,0 +1,100 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import type { Sealed, Vault } from '../app/ports.ts';
+import { LetheError } from '../domain/errors.ts';
+import type { Subject } from '../domain/request.ts';
+
+/** The version of the keys derived here; written beside every pseudonym and into every ciphertext. */
+const KEY_VERSION = 1;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const MASTER_KEY_BYTES = 32;
+
+const sealedSubject = z.strictObject({ userId: z.string() });
+
+/** A ciphertext that is not what it is said to be: another row's, changed, or of another key. Code VAULT_UNREADABLE. */
+export class VaultUnreadableError extends LetheError {
+  constructor(cause: unknown) {
+    super('VAULT_UNREADABLE', 'A sealed value cannot be opened with the configured master key.', { cause });
+  }
+}
+
+/**
+ * The vault: AES-256-GCM for what must be read again, HMAC-SHA-256 for what must only be recognised. Each use has a
+ * key of its own, derived from the master key by HKDF-SHA-256.
+ *
+ * @param options.masterKey 32 bytes
+ * @param options.tenant names the controller; the same person has another pseudonym under another tenant
+ */
+export function createVault(options: { masterKey: Uint8Array; tenant: string }): Vault {
+  const { masterKey, tenant } = options;
+  if (masterKey.length !== MASTER_KEY_BYTES) {
+    throw new LetheError('MASTER_KEY_INVALID', `The master key must be ${MASTER_KEY_BYTES} bytes long.`);
+  }
+  const derive = (use: string) =>
+    Buffer.from(hkdfSync('sha256', masterKey, '', `lethe/v${KEY_VERSION}/${use}`, 32));
+  const sealKey = derive('seal');
+  const refKey = derive('subject-ref');
+  const fingerprintKey = derive('fingerprint');
+  const sealed = (requestId: string, field: string) => ({ key: sealKey, aad: `${requestId}\0${field}` });
+  return {
+    subjectRef: ({ userId }) => ({
+      kind: 'user_id',
+      keyVersion: KEY_VERSION,
+      value: createHmac('sha256', refKey).update(refInput(tenant, userId)).digest('hex'),
+    }),
+    // As JSON, which keeps ids that are not well-formed Unicode exactly as they came.
+    sealSubject: (requestId, subject) => seal(JSON.stringify(subject), sealed(requestId, 'subject')),
+    openSubject: (requestId, value) => openSubject(value, sealed(requestId, 'subject')),
+    sealText: (requestId, text) => seal(JSON.stringify(text), sealed(requestId, 'note')),
+    fingerprint: (text) => createHmac('sha256', fingerprintKey).update(text).digest(),
+  };
+}
+
+/**
+ * `"v1\0" tenant "\0" kind "\0" identifier`. An id that is not well-formed has no UTF-8: its UTF-16 code units stand
+ * in, under a kind of their own, so that two such ids never share a pseudonym.
+ */
+function refInput(tenant: string, userId: string): Buffer {
+  const wellFormed = userId.isWellFormed();
+  const kind = wellFormed ? 'user_id' : 'user_id_utf16';
+  return Buffer.concat([
+    Buffer.from(`v1\0${tenant}\0${kind}\0`, 'utf8'),
+    Buffer.from(userId, wellFormed ? 'utf8' : 'utf16le'),
+  ]);
+}
+
+interface SealContext {
+  readonly key: Buffer;
+  /** Binds the ciphertext to its row and column. */
+  readonly aad: string;
+}
+
+/** `version | nonce | ciphertext | tag`. */
+function seal(plaintext: string, { key, aad }: SealContext): Sealed {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(aad));
+  const body = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()]);
+  return Buffer.concat([Buffer.from([KEY_VERSION]), nonce, body, cipher.getAuthTag()]);
+}
+
+function openSubject(value: Sealed, context: SealContext): Subject {
+  try {
+    return sealedSubject.parse(JSON.parse(open(value, context)));
+  } catch (cause) {
+    throw new VaultUnreadableError(cause);
+  }
+}
+
+function open(value: Sealed, { key, aad }: SealContext): string {
+  const bytes = Buffer.from(value);
+  if (bytes[0] !== KEY_VERSION) throw new Error(`sealed under key version ${bytes[0] ?? 'none'}`);
+  const nonce = bytes.subarray(1, 1 + NONCE_BYTES);
+  const tag = bytes.subarray(-TAG_BYTES);
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
+    .setAAD(Buffer.from(aad))
+    .setAuthTag(tag);
+  return (
+    decipher.update(bytes.subarray(1 + NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
+  );
+}
