@@ -1,0 +1,214 @@
+import type { AuditEvent } from '../domain/events.ts';
+import type { OpenReplay } from '../domain/openreplay.ts';
+import type { Pace } from '../domain/pace.ts';
+import type { ErasureRequest, RequestAttention, Subject, SubjectRef } from '../domain/request.ts';
+import type { RequestState, TaskState } from '../domain/states.ts';
+import type { TaskPatch } from '../domain/task-step.ts';
+import type { Task } from '../domain/task.ts';
+import type { NextWork, WaitReason, WorkKind } from '../domain/work.ts';
+
+/** What the use cases need of the world. Composition roots wire the real parts in. */
+
+/** A thing left to do, held by the one worker that knows its lease. */
+export interface Work {
+  readonly id: string;
+  readonly lease: string;
+  readonly kind: WorkKind;
+  readonly requestId: string;
+  /** Null for work that concerns the whole request (`discover`). */
+  readonly taskId: string | null;
+  readonly connection: string;
+  readonly projectKey: string | null;
+  readonly attempts: number;
+}
+export type WorkLease = Pick<Work, 'id' | 'lease'>;
+
+/** Work that was handed out by the dispatcher and is not yet in a worker's hands. */
+export type HandedOut = Pick<Work, 'id' | 'lease' | 'kind' | 'connection' | 'projectKey'>;
+
+export interface NewWork {
+  readonly requestId: string;
+  readonly taskId: string | null;
+  readonly connection: string;
+  readonly projectKey: string | null;
+  readonly next: NextWork;
+}
+
+/** Ciphertext; what it was sealed for is part of its authentication. */
+export type Sealed = Uint8Array;
+
+export interface NewRequest extends Omit<ErasureRequest, 'eventCount' | 'updatedAt'> {
+  readonly subjectSealed: Sealed;
+  readonly noteSealed: Sealed | null;
+}
+
+export interface RequestPatch {
+  readonly state?: RequestState;
+  readonly attention?: RequestAttention | null;
+  readonly completedAt?: Date;
+  readonly cancelRequestedAt?: Date;
+}
+
+/** An idempotency key belongs to the API key that sent it. */
+export interface AnswerKey {
+  readonly apiKeyId: string;
+  readonly key: string;
+}
+
+/** The first answer to an idempotency key. */
+export interface FirstAnswer {
+  /** HMAC of the request's body: the same body, the same bytes. */
+  readonly fingerprint: Uint8Array;
+  readonly requestId: string;
+  /** The answer's JSON, as it was sent. */
+  readonly body: string;
+}
+
+/** The statements that use cases run inside one transaction. */
+export interface Transaction {
+  /** The database's time of this transaction. */
+  readonly now: Date;
+  insertRequest(request: NewRequest): Promise<void>;
+  /** Locks the request until the transaction ends: its trail is written by one at a time. */
+  lockRequest(id: string): Promise<ErasureRequest | undefined>;
+  /** Changes nothing and says false when the request is in none of the states. */
+  updateRequest(id: string, from: readonly RequestState[], patch: RequestPatch): Promise<boolean>;
+  insertTasks(tasks: readonly Task[]): Promise<void>;
+  listTasks(requestId: string): Promise<readonly Task[]>;
+  findSealedSubject(requestId: string): Promise<Sealed | undefined>;
+  updateTask(
+    id: string,
+    from: readonly TaskState[],
+    patch: TaskPatch & { state?: TaskState },
+  ): Promise<boolean>;
+  /** Counts the events on the request and stores their bytes. */
+  insertEvents(requestId: string, events: readonly EncodedEvent[]): Promise<void>;
+  insertWork(work: NewWork): Promise<void>;
+  /** Work of these kinds that no worker holds becomes another kind, due now. Held work is left to its holder. */
+  redirectWork(requestId: string, from: readonly WorkKind[], to: WorkKind): Promise<void>;
+  /** Deletes the work of a task (or, with null, of the request itself), whoever holds it. */
+  deleteWorkOf(requestId: string, taskId: string | null): Promise<void>;
+  deleteWork(lease: WorkLease): Promise<boolean>;
+  /** Gives work back with what is next; false when the lease is no longer ours. */
+  rescheduleWork(lease: WorkLease, next: NextWork): Promise<boolean>;
+  /** Makes handed-out work this worker's own under a new lease. Absent ones went elsewhere. */
+  takeWork(leases: readonly WorkLease[], holdMs: number): Promise<readonly Work[]>;
+  /**
+   * Reserves an idempotency key for this transaction, or gives what it was first answered with. Waits for another
+   * transaction that holds it.
+   */
+  reserveAnswer(key: AnswerKey, fingerprint: Uint8Array): Promise<FirstAnswer | undefined>;
+  /** Keeps the answer of a key reserved in this transaction. */
+  fillAnswer(key: AnswerKey, answer: Omit<FirstAnswer, 'fingerprint'>): Promise<void>;
+}
+
+export interface EncodedEvent {
+  readonly seq: number;
+  readonly type: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface RequestFilter {
+  readonly state?: RequestState;
+  readonly reference?: string;
+  /** Only requests after this id in the list's order (newest first). */
+  readonly before?: string;
+  readonly limit: number;
+}
+
+/** What waits for a task or request, as shown to people. */
+export interface Waiting {
+  readonly requestId: string;
+  readonly taskId: string | null;
+  readonly kind: WorkKind;
+  readonly reason: WaitReason;
+  readonly attempts: number;
+  readonly runAt: Date;
+  readonly held: boolean;
+}
+
+export interface RequestWithTasks {
+  readonly request: ErasureRequest;
+  readonly tasks: readonly Task[];
+  readonly waiting: readonly Waiting[];
+}
+
+export interface ApiKey {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+}
+
+export interface Store {
+  /** Runs `work` in one transaction; retried whole on a serialization failure or deadlock. */
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  findRequest(id: string): Promise<RequestWithTasks | undefined>;
+  listRequests(filter: RequestFilter): Promise<readonly RequestWithTasks[]>;
+  /** Undefined when there is no such request. */
+  listEventBytes(
+    requestId: string,
+    page: { after: number; limit: number },
+  ): Promise<readonly Uint8Array[] | undefined>;
+  /** Takes handed-out work for a read-only step; see Transaction.takeWork. */
+  takeWork(leases: readonly WorkLease[], holdMs: number): Promise<readonly Work[]>;
+  listTasksById(ids: readonly string[]): Promise<readonly Task[]>;
+  claimDueWork(limits: {
+    connections: readonly string[];
+    handOutMs: number;
+    max: number;
+  }): Promise<readonly HandedOut[]>;
+  renewLeases(leases: readonly WorkLease[], holdMs: number): Promise<void>;
+  /** Hands work back at once, for whoever is free. */
+  releaseLeases(leases: readonly WorkLease[]): Promise<void>;
+  findApiKey(tokenHash: Uint8Array): Promise<ApiKey | undefined>;
+  insertApiKey(key: ApiKey & { tokenHash: Uint8Array }): Promise<void>;
+  /** Throws when the database does not answer. */
+  ping(): Promise<void>;
+}
+
+/** Where identifiers live: sealed at rest, and known elsewhere only by their pseudonym. */
+export interface Vault {
+  subjectRef(subject: Subject): SubjectRef;
+  sealSubject(requestId: string, subject: Subject): Sealed;
+  /** Throws when the ciphertext is not this request's or was changed. */
+  openSubject(requestId: string, sealed: Sealed): Subject;
+  sealText(requestId: string, text: string): Sealed;
+  /** A keyed fingerprint: equal texts are equal, and nothing can be guessed from it. */
+  fingerprint(text: string): Uint8Array;
+}
+
+/** The exact bytes of an event that are stored and hashed (RFC 8785). */
+export type EncodeEvent = (event: AuditEvent) => Uint8Array;
+
+/** One configured OpenReplay server. */
+export interface Connection {
+  readonly name: string;
+  /** The allow-list, or null for every project of the tenant. */
+  readonly projects: readonly string[] | null;
+  readonly countSessionsBefore: boolean;
+  readonly api: OpenReplay;
+}
+
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What every use case may use. */
+export interface Deps {
+  readonly store: Store;
+  readonly vault: Vault;
+  readonly encodeEvent: EncodeEvent;
+  readonly connections: ReadonlyMap<string, Connection>;
+  readonly pace: Pace;
+  /** How long a worker holds work before it must renew. */
+  readonly leaseMs: number;
+  readonly newId: (prefix: 'er' | 'tk' | 'ak') => string;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Called after a commit that left work due now, so that the dispatcher need not wait for its next look. */
+  readonly workIsDue: () => void;
+  readonly log: Log;
+}

@@ -1,0 +1,209 @@
+import { UNROUTABLE_EXPLANATIONS } from '../domain/identifiers.ts';
+import type { ErasureRequest } from '../domain/request.ts';
+import { currentRound, needsStorageCheck, type Round, type Task } from '../domain/task.ts';
+import type { WaitReason } from '../domain/work.ts';
+import type { RequestWithTasks, Waiting } from './ports.ts';
+
+/** Who has to act for a request to move on. */
+export type ActsNext = 'lethe' | 'openreplay' | 'privacy_team' | 'operator';
+
+export interface WaitingView {
+  readonly reason: string;
+  readonly actsNext: ActsNext;
+  /** One sentence for a person. */
+  readonly explanation: string;
+  /** RFC 3339: when Lethe looks again; null when it waits for a person. */
+  readonly until: string | null;
+}
+
+export interface TaskView {
+  readonly id: string;
+  readonly connection: string;
+  readonly projectKey: string | null;
+  readonly state: string;
+  readonly unroutable: { readonly reason: string; readonly explanation: string } | null;
+  readonly attention: string | null;
+  /** What OpenReplay reported last; says nothing about what is gone. */
+  readonly reported: string | null;
+  readonly rounds: readonly Omit<Round, 'doubts'>[];
+  /** What Lethe saw when it looked again; null before it looked. */
+  readonly verification: Task['verification'];
+  readonly storageCheckNeeded: boolean;
+  readonly waiting: WaitingView | null;
+}
+
+/** A request as people and programs see it: pseudonym, dates, states, no identifier. */
+export interface RequestView {
+  readonly id: string;
+  readonly state: string;
+  readonly attention: string | null;
+  readonly regulation: string;
+  readonly channel: string;
+  readonly connection: string;
+  readonly projectKeys: readonly string[] | null;
+  readonly reference: string | null;
+  readonly subject: { readonly ref: string; readonly kind: string; readonly keyVersion: number };
+  readonly receivedAt: string;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly completedAt: string | null;
+  readonly cancelRequestedAt: string | null;
+  /** Null once the request is closed. */
+  readonly waiting: WaitingView | null;
+  readonly tasks: readonly TaskView[];
+}
+
+/** The view of a request with its tasks and what waits for them. */
+export function viewOf(from: RequestWithTasks): RequestView {
+  const { request } = from;
+  const tasks = from.tasks.map((task) =>
+    taskView(
+      task,
+      from.waiting.find((waiting) => waiting.taskId === task.id),
+    ),
+  );
+  return {
+    id: request.id,
+    state: request.state,
+    attention: request.attention,
+    regulation: request.regulation,
+    channel: request.channel,
+    connection: request.connection,
+    projectKeys: request.projectKeys,
+    reference: request.reference,
+    subject: {
+      ref: request.subjectRef.value,
+      kind: request.subjectRef.kind,
+      keyVersion: request.subjectRef.keyVersion,
+    },
+    receivedAt: request.receivedAt.toISOString(),
+    createdAt: request.createdAt.toISOString(),
+    updatedAt: request.updatedAt.toISOString(),
+    completedAt: request.completedAt?.toISOString() ?? null,
+    cancelRequestedAt: request.cancelRequestedAt?.toISOString() ?? null,
+    waiting: requestWaiting(request, from.waiting, tasks),
+    tasks,
+  };
+}
+
+function taskView(task: Task, waiting: Waiting | undefined): TaskView {
+  const reason = task.unroutableReason;
+  return {
+    id: task.id,
+    connection: task.connection,
+    projectKey: task.projectKey,
+    state: task.state,
+    unroutable: reason === null ? null : { reason, explanation: UNROUTABLE_EXPLANATIONS[reason] },
+    attention: task.attention,
+    reported: currentRound(task)?.reported ?? null,
+    rounds: task.rounds.map(({ doubts: _doubts, ...round }) => round),
+    verification: task.verification,
+    storageCheckNeeded: needsStorageCheck(task.rounds),
+    waiting: taskWaiting(task, waiting),
+  };
+}
+
+function taskWaiting(task: Task, waiting: Waiting | undefined): WaitingView | null {
+  if (task.attention !== null) return forPerson(task.attention, TASK_ATTENTIONS[task.attention]);
+  return waiting === undefined ? null : forTime(waiting);
+}
+
+/** A person comes first; else what is looked at soonest. */
+function requestWaiting(
+  request: ErasureRequest,
+  waiting: readonly Waiting[],
+  tasks: readonly TaskView[],
+): WaitingView | null {
+  if (request.attention !== null && request.attention !== 'tasks_need_attention') {
+    return forPerson(request.attention, REQUEST_ATTENTIONS[request.attention]);
+  }
+  const person = tasks.find((task) => task.attention !== null)?.waiting;
+  if (person) return person;
+  const soonest = waiting.reduce<Waiting | undefined>(
+    (first, other) => (first === undefined || other.runAt < first.runAt ? other : first),
+    undefined,
+  );
+  return soonest === undefined ? null : forTime(soonest);
+}
+
+function forPerson(reason: string, explanation: string): WaitingView {
+  return { reason, actsNext: 'privacy_team', explanation, until: null };
+}
+
+function forTime(waiting: Waiting): WaitingView {
+  const { actsNext, explanation } = WAITS[waiting.reason];
+  return { reason: waiting.reason, actsNext, explanation, until: waiting.runAt.toISOString() };
+}
+
+const REQUEST_ATTENTIONS: Readonly<Record<Exclude<ErasureRequest['attention'], null>, string>> = {
+  tasks_need_attention: 'At least one task needs a person.',
+  unroutable: 'The user id can never be sent to OpenReplay safely; a person has to find the right id.',
+  project_unknown: 'OpenReplay does not know one of the projects named; a person has to correct the request.',
+  no_projects: 'The connection has no project to erase in; a person has to check its configuration.',
+};
+
+const TASK_ATTENTIONS: Readonly<Record<Exclude<Task['attention'], null>, string>> = {
+  unroutable: 'The user id can never be sent to OpenReplay safely; a person has to find the right id.',
+  residue_sessions: 'OpenReplay reported the job as done, but sessions are left and grow no fewer.',
+  residue_user: 'The sessions are gone, but OpenReplay still knows the user.',
+  residue_live: 'The subject still has a live session, so data is still being written.',
+  too_many_rounds: 'Sessions grow fewer, but not to none within the configured number of rounds.',
+  jobs_keep_failing: "OpenReplay's deletion jobs failed repeatedly; somebody has to look at the server.",
+  jobs_keep_being_cancelled: 'Somebody else cancels our deletion jobs at OpenReplay.',
+  submission_rejected: 'OpenReplay refused to delete this user.',
+  unsendable: 'The request names something that can never be sent to OpenReplay safely.',
+};
+
+const WAITS: Readonly<Record<WaitReason, { actsNext: ActsNext; explanation: string }>> = {
+  queued: { actsNext: 'lethe', explanation: 'It is queued and done as soon as a worker is free.' },
+  job_scheduled: {
+    actsNext: 'openreplay',
+    explanation: 'OpenReplay has scheduled the deletion; its jobs run at night.',
+  },
+  job_running: { actsNext: 'openreplay', explanation: 'OpenReplay is running the deletion.' },
+  job_unknown: {
+    actsNext: 'lethe',
+    explanation: 'OpenReplay did not know the job just now; it is looked at again.',
+  },
+  job_cancelled_by_somebody: {
+    actsNext: 'lethe',
+    explanation:
+      'The job was cancelled at OpenReplay, not by Lethe; it is looked at again before it is asked anew.',
+  },
+  settling: {
+    actsNext: 'lethe',
+    explanation: 'Something is still seen after the job; it gets some time to disappear.',
+  },
+  conflict_without_job: {
+    actsNext: 'lethe',
+    explanation:
+      'OpenReplay says that a deletion of this user is under way but does not list it; it is looked for again.',
+  },
+  key_refused: {
+    actsNext: 'operator',
+    explanation: 'OpenReplay refuses our API key; tried again meanwhile.',
+  },
+  rate_limited: {
+    actsNext: 'lethe',
+    explanation: 'OpenReplay asked for fewer calls; Lethe waits as long as it asked.',
+  },
+  rejected: { actsNext: 'operator', explanation: 'OpenReplay refused the call; tried again meanwhile.' },
+  redirected: {
+    actsNext: 'operator',
+    explanation: 'The configured address of OpenReplay redirects; redirects are never followed.',
+  },
+  server_error: { actsNext: 'lethe', explanation: 'OpenReplay answered with an error; tried again.' },
+  unreadable: {
+    actsNext: 'lethe',
+    explanation: 'OpenReplay gave an answer that makes no sense; tried again.',
+  },
+  unreachable: { actsNext: 'lethe', explanation: 'OpenReplay cannot be reached; tried again.' },
+  no_answer: {
+    actsNext: 'lethe',
+    explanation: 'OpenReplay did not answer; what it did is found out before anything is asked anew.',
+  },
+  internal_error: {
+    actsNext: 'operator',
+    explanation: 'A step failed inside Lethe; the log says why. It is tried again meanwhile.',
+  },
+};

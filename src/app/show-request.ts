@@ -1,0 +1,41 @@
+import type { Deps, RequestFilter } from './ports.ts';
+import { viewOf, type RequestView } from './request-view.ts';
+
+/** The request with this id as people see it, or undefined. */
+export async function showRequest(deps: Pick<Deps, 'store'>, id: string): Promise<RequestView | undefined> {
+  const found = await deps.store.findRequest(id);
+  return found && viewOf(found);
+}
+
+export interface RequestPage {
+  readonly items: readonly RequestView[];
+  /** Give it as `cursor` for what follows; null on the last page. */
+  readonly nextCursor: string | null;
+}
+
+/** Requests, newest first, in keyset pages: stable while new ones come in, and as quick on the last page as on the first. */
+export async function listRequests(deps: Pick<Deps, 'store'>, filter: RequestFilter): Promise<RequestPage> {
+  const found = await deps.store.listRequests({ ...filter, limit: filter.limit + 1 });
+  const items = found.slice(0, filter.limit).map(viewOf);
+  return { items, nextCursor: found.length > filter.limit ? (items.at(-1)?.id ?? null) : null };
+}
+
+export interface EventPage {
+  /** The exact canonical JSON of each event, as stored. */
+  readonly events: readonly string[];
+  /** Give it as `after` for what follows; null on the last page. */
+  readonly nextAfter: number | null;
+}
+
+/** Audit events of a request after `after` (-1 for the beginning), by `seq`; undefined when there is no such request. */
+export async function listEvents(
+  deps: Pick<Deps, 'store'>,
+  query: { requestId: string; after: number; limit: number },
+): Promise<EventPage | undefined> {
+  const { requestId, after, limit } = query;
+  const found = await deps.store.listEventBytes(requestId, { after, limit: limit + 1 });
+  if (found === undefined) return undefined;
+  const decoder = new TextDecoder();
+  const events = found.slice(0, limit).map((bytes) => decoder.decode(bytes));
+  return { events, nextAfter: found.length > limit ? after + limit : null };
+}
