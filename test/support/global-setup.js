@@ -1,0 +1,106 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, realpath } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { URL } from 'node:url';
+import { runMigrations } from 'bullmq';
+import pg from 'pg';
+import { buildOnce } from './environment-build.js';
+import { ground } from './environment-ground.js';
+import { findRedisProgram, startRedisServer } from './redis-server.js';
+
+const POSTGRES_SETTINGS = {
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  max_connections: '300',
+};
+
+/**
+ * Prepares what all suites share: the compiled program, one Postgres with a template database that is migrated
+ * already, one Redis. The workers learn of it from environment variables; test/support/postgres.ts and redis.ts
+ * read them. Runs in jest's main process, outside its module system, so it uses the compiled program.
+ */
+export default async function setUp() {
+  const folder = await realpath(await mkdtemp(path.join(tmpdir(), 'lethe-test-')));
+  // As root, Postgres runs as another user and has to get in.
+  await chmod(folder, 0o755);
+  ground.folder = folder;
+  startReaper(folder);
+  process.env.LETHE_TEST_FOLDER = folder;
+  await buildOnce();
+  await Promise.all([setUpPostgres(folder), setUpRedis(folder)]);
+}
+
+function startReaper(folder) {
+  const program = path.join(import.meta.dirname, 'environment-reaper.js');
+  // No options of jest's for it, and a group of its own: Ctrl-C must not reach it.
+  ground.reaper = spawn(process.execPath, [program, folder], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+    env: {},
+  });
+  ground.reaper.unref();
+}
+
+async function setUpPostgres(folder) {
+  // An empty variable is as good as none.
+  const adminUrl = process.env.TEST_DATABASE_URL || (await startPostgres(folder));
+  const run = randomBytes(4).toString('hex');
+  const template = `lethe_template_${run}`;
+  ground.adminUrl = adminUrl;
+  ground.run = run;
+  process.env.LETHE_TEST_ADMIN_URL = adminUrl;
+  process.env.LETHE_TEST_RUN = run;
+  process.env.LETHE_TEST_TEMPLATE = template;
+  await query(adminUrl, (client) => client.query(`CREATE DATABASE ${template}`));
+  await fillTemplate(urlOf(adminUrl, template));
+}
+
+async function startPostgres(folder) {
+  const { startEmbeddedPostgres } = await import('../../dist/src/embedded/start-embedded-postgres.js');
+  ground.postgres = await startEmbeddedPostgres({
+    directory: path.join(folder, 'postgres'),
+    settings: POSTGRES_SETTINGS,
+  });
+  return ground.postgres.connectionString;
+}
+
+async function fillTemplate(url) {
+  const { migrate } = await import('../../dist/db/migrate.js');
+  await migrate(url);
+  await query(url, (client) => runMigrations(client));
+}
+
+async function setUpRedis(folder) {
+  if (process.env.REDIS_URL) {
+    process.env.LETHE_TEST_REDIS_URL = process.env.REDIS_URL;
+  } else if (findRedisProgram() !== undefined) {
+    ground.redis = await startRedisServer({ directory: path.join(folder, 'redis') });
+    process.env.LETHE_TEST_REDIS_URL = ground.redis.url;
+    process.env.LETHE_TEST_REDIS_OWN = '1';
+  } else if (process.env.LETHE_REQUIRE_REDIS === '1') {
+    throw new Error(
+      'LETHE_REQUIRE_REDIS=1, but there is no REDIS_URL and no redis-server or valkey-server on PATH.',
+    );
+  } else {
+    console.warn('Redis suites are skipped: no REDIS_URL, and no redis-server or valkey-server on PATH.');
+  }
+}
+
+function urlOf(adminUrl, database) {
+  const url = new URL(adminUrl);
+  url.pathname = `/${database}`;
+  return url.href;
+}
+
+async function query(connectionString, work) {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,17 @@
+import path from 'node:path';
+import TestSequencer from '@jest/test-sequencer';
+
+const ORDER = ['unit', 'property', 'contract', 'integration', 'crash', 'browser'];
+
+/** Fast suites first, so that a plain mistake shows in seconds; within a folder as jest orders them. */
+export default class FastFirst extends (TestSequencer.default ?? TestSequencer) {
+  sort(tests) {
+    return super.sort(tests).toSorted((a, b) => rankOf(a.path) - rankOf(b.path));
+  }
+}
+
+function rankOf(file) {
+  const folders = path.relative(path.join(import.meta.dirname, '..'), file).split(path.sep);
+  const rank = ORDER.indexOf(folders[0]);
+  return rank === -1 ? ORDER.length : rank;
+}

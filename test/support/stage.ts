@@ -1,0 +1,237 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import type { Deps } from '../../src/app/ports.ts';
+import type { RequestView } from '../../src/app/request-view.ts';
+import { listEvents, showRequest } from '../../src/app/show-request.ts';
+import { submitRequest } from '../../src/app/submit-request.ts';
+import type { Pace } from '../../src/domain/pace.ts';
+import { encodeEvent } from '../../src/evidence/encode-event.ts';
+import { hashToken, newId, newToken } from '../../src/ids.ts';
+import { createLogger } from '../../src/log.ts';
+import { createOpenReplayClient } from '../../src/openreplay/client.ts';
+import { openPublisher, type QueueOptions } from '../../src/queue/queue-backend.ts';
+import type { SandboxOptions } from '../../src/sandbox/options.ts';
+import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
+import { createPool } from '../../src/store/connection.ts';
+import { createStore } from '../../src/store/store.ts';
+import { createVault } from '../../src/vault/vault.ts';
+import { startWorker } from '../../workers/start-worker.ts';
+import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import type { QueueBackend } from './redis.ts';
+
+export const PROJECT = 'stageProject00000000';
+export const OTHER_PROJECT = 'otherProject00000000';
+
+/** Times for tests: everything is looked at again within a fraction of a second. */
+export const QUICK: Pace = {
+  polling: { minIntervalMs: 50, maxIntervalMs: 300, fraction: 0.25 },
+  verification: { settleMs: 600, retryMs: 100, requireUserAbsent: true },
+  retry: { baseMs: 50, maxMs: 300 },
+  rounds: { max: 10, maxFailedJobs: 3 },
+};
+
+export interface StageOptions {
+  readonly backend: QueueBackend;
+  /** How often everything that goes through the queue is delivered. */
+  readonly deliveries?: 1 | 2;
+  readonly sandbox?: Partial<SandboxOptions>;
+  readonly pace?: Partial<Pace>;
+  /** The allow-list of the connection. */
+  readonly projects?: readonly string[];
+  /** Another address than the sandbox's own: a proxy in front of it. */
+  readonly through?: (sandboxUrl: string) => Promise<string>;
+  readonly withoutWorker?: boolean;
+  /** Shared with worker processes that the test starts itself. */
+  readonly masterKey?: Uint8Array;
+}
+
+/** The service on real parts inside this process: database, queue, worker, sandbox. */
+export interface Stage {
+  readonly sandbox: Sandbox;
+  readonly database: TestDatabase;
+  readonly deps: Deps;
+  readonly apiKeyId: string;
+  readonly queue: QueueOptions;
+  /** Where OpenReplay is reached. */
+  readonly openReplayUrl: string;
+  submit(userId: string, changes?: { projectKeys?: readonly string[] | undefined }): Promise<RequestView>;
+  show(requestId: string): Promise<RequestView>;
+  /** Waits until the request is closed or waits for a person. */
+  settled(requestId: string): Promise<RequestView>;
+  /** Waits until `condition` holds for the request. */
+  until(requestId: string, condition: (view: RequestView) => boolean): Promise<RequestView>;
+  trail(requestId: string): Promise<readonly TrailEvent[]>;
+  close(): Promise<void>;
+}
+
+const trailEvent = z.object({
+  v: z.literal(1),
+  seq: z.number(),
+  type: z.string(),
+  request_id: z.string(),
+  task_id: z.string().nullable(),
+  change: z.object({ from: z.string().nullable(), to: z.string() }).nullable(),
+  data: z.record(z.string(), z.unknown()),
+});
+export type TrailEvent = z.infer<typeof trailEvent>;
+
+const PATIENCE_MS = 30_000;
+
+export async function openStage(options: StageOptions): Promise<Stage> {
+  const database = await createTestDatabase();
+  const sandbox = createSandbox({
+    personality: 'real',
+    token: 'stage-token',
+    jobDelayMs: 80,
+    analyticsLagMs: 40,
+    ...options.sandbox,
+  });
+  sandbox.addProject(PROJECT);
+  sandbox.addProject(OTHER_PROJECT);
+  const sandboxUrl = await sandbox.start();
+  const baseUrl = (await options.through?.(sandboxUrl)) ?? sandboxUrl;
+  const pool = createPool({ connectionString: database.connectionString, max: 20, applicationName: 'stage' });
+  const client = createOpenReplayClient({
+    baseUrl,
+    apiKey: 'stage-token',
+    connectTimeoutMs: 1_000,
+    responseTimeoutMs: 1_000,
+    maxBodyBytes: 1_000_000,
+    maxSockets: 30,
+  });
+  let nudge = () => {};
+  const deps: Deps = {
+    store: createStore(pool),
+    vault: createVault({ masterKey: options.masterKey ?? randomBytes(32), tenant: 'default' }),
+    encodeEvent,
+    connections: new Map([
+      [
+        'default',
+        { name: 'default', projects: options.projects ?? null, countSessionsBefore: true, api: client },
+      ],
+    ]),
+    pace: { ...QUICK, ...options.pace },
+    leaseMs: 2_000,
+    newId,
+    random: Math.random,
+    workIsDue: () => {
+      nudge();
+    },
+    log: createLogger({ level: process.env['LETHE_TEST_LOG'] ?? 'silent', name: 'stage' }),
+  };
+  const apiKeyId = newId('ak');
+  await deps.store.insertApiKey({
+    id: apiKeyId,
+    name: 'stage',
+    scopes: ['admin'],
+    tokenHash: hashToken(newToken()),
+  });
+  const queue = queueOptions(options.backend, database);
+  const worker = options.withoutWorker
+    ? undefined
+    : await startWorker(deps, {
+        queue,
+        concurrency: new Map([['default', 8]]),
+        handOutMs: 2_000,
+        dispatchIntervalMs: 25,
+        maxHandedOut: 500,
+        drainMs: 5_000,
+        openPublisher: options.deliveries === 2 ? openDoublePublisher : openPublisher,
+      });
+  nudge = () => {
+    worker?.nudge();
+  };
+  const until: Stage['until'] = (requestId, condition) => waitUntil(deps, requestId, condition);
+  return {
+    sandbox,
+    database,
+    deps,
+    apiKeyId,
+    queue,
+    openReplayUrl: baseUrl,
+    submit: async (userId, changes = { projectKeys: [PROJECT] }) => {
+      const { requestId } = await submitRequest(
+        deps,
+        { subject: { userId }, ...changes },
+        { apiKeyId, idempotencyKey: undefined },
+      );
+      return show(deps, requestId);
+    },
+    show: (requestId) => show(deps, requestId),
+    settled: (requestId) => until(requestId, (view) => SETTLED.has(view.state)),
+    until,
+    trail: (requestId) => trail(deps, requestId),
+    close: async () => {
+      await worker?.stop();
+      client.close();
+      await pool.end();
+      await sandbox.stop();
+      await database.drop();
+    },
+  };
+}
+
+const SETTLED: ReadonlySet<string> = new Set(['completed', 'needs_attention', 'cancelled', 'refused']);
+
+/** At least once is what a queue promises: here everything comes twice. */
+const openDoublePublisher: typeof openPublisher = async (options, connection, onError) => {
+  const publisher = await openPublisher(options, connection, onError);
+  return { ...publisher, publish: (jobs) => publisher.publish([...jobs, ...jobs]) };
+};
+
+export function queueOptions(backend: QueueBackend, database: TestDatabase): QueueOptions {
+  return backend.name === 'redis'
+    ? { kind: 'redis', url: backend.redisUrl, prefix: `t${randomBytes(6).toString('hex')}` }
+    : { kind: 'postgres', connectionString: database.connectionString };
+}
+
+async function show(deps: Deps, requestId: string): Promise<RequestView> {
+  const view = await showRequest(deps, requestId);
+  if (view === undefined) throw new Error(`there is no request ${requestId}`);
+  return view;
+}
+
+async function waitUntil(
+  deps: Deps,
+  requestId: string,
+  condition: (view: RequestView) => boolean,
+): Promise<RequestView> {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const view = await show(deps, requestId);
+    if (condition(view)) return view;
+    if (Date.now() > deadline) throw new Error(`waited in vain; last seen: ${JSON.stringify(view, null, 1)}`);
+    await sleep(25);
+  }
+}
+
+async function trail(deps: Deps, requestId: string): Promise<readonly TrailEvent[]> {
+  const page = await listEvents(deps, { requestId, after: -1, limit: 10_000 });
+  return z.array(trailEvent).parse(page?.events.map((event): unknown => JSON.parse(event)));
+}
+
+/**
+ * What holds of every trail: no gap; each change starts from where the one before ended; the states it ends in are
+ * the states that are stored; a closed request's last change counts its events.
+ */
+export function checkTrail(view: RequestView, events: readonly TrailEvent[]): void {
+  const problems: string[] = [];
+  const states = new Map<string, string>();
+  events.forEach((event, index) => {
+    if (event.seq !== index) problems.push(`event ${index} has seq ${event.seq}`);
+    if (event.change === null) return;
+    const of = event.task_id ?? event.request_id;
+    const before = states.get(of) ?? null;
+    if (before !== event.change.from)
+      problems.push(`${event.type} starts from ${event.change.from}, not ${before}`);
+    states.set(of, event.change.to);
+  });
+  for (const { id, state } of [view, ...view.tasks]) {
+    if (states.get(id) !== state) problems.push(`${id} is ${state}, but its trail ends in ${states.get(id)}`);
+  }
+  const closing = events.find((event) => event.data['event_count'] !== undefined);
+  if (closing && closing.data['event_count'] !== events.length)
+    problems.push('the closing event counts wrongly');
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+}
