@@ -1,0 +1,56 @@
+import { beginTaskStep, type BegunStep } from '../src/app/begin-task-step.ts';
+import type { Connection, Deps, Work, WorkLease } from '../src/app/ports.ts';
+import type { HeldWork } from './held-work.ts';
+import type { ServerMemory } from './server-memory.ts';
+
+/** What every kind of work has at hand. */
+export interface WorkerContext {
+  readonly deps: Deps;
+  readonly held: HeldWork;
+  readonly memory: ServerMemory;
+}
+
+/**
+ * Takes the work, does the step while its lease is kept, and sees to it that a step that fails inside Lethe is tried
+ * again later and is visible meanwhile.
+ */
+export async function withStep(
+  context: WorkerContext,
+  lease: WorkLease,
+  step: (begun: BegunStep, connection: Connection) => Promise<void>,
+): Promise<void> {
+  const begun = await beginTaskStep(context.deps, lease);
+  if (begun === undefined) return;
+  await context.held.during([begun.work], () =>
+    guarded(context, [begun.work], async () => {
+      const connection = context.deps.connections.get(begun.work.connection);
+      if (connection === undefined) throw new Error(`connection ${begun.work.connection} is not configured`);
+      await step(begun, connection);
+    }),
+  );
+}
+
+/** Runs `step`; a failure is logged, and its work is due again after a while, with the failure as the reason. */
+export async function guarded(
+  context: WorkerContext,
+  works: readonly Work[],
+  step: () => Promise<void>,
+): Promise<void> {
+  const { deps } = context;
+  try {
+    await step();
+  } catch (error) {
+    deps.log.error(
+      { err: error, workIds: works.map((work) => work.id), kind: works[0]?.kind },
+      'a step failed',
+    );
+    await deps.store.transaction(async (tx) => {
+      for (const work of works) {
+        const attempts = work.attempts + 1;
+        const waitMs = Math.min(deps.pace.retry.maxMs, deps.pace.retry.baseMs * 2 ** Math.min(attempts, 20));
+        const at = tx.now.getTime() + waitMs;
+        await tx.rescheduleWork(work, { kind: work.kind, at, reason: 'internal_error', attempts });
+      }
+    });
+  }
+}

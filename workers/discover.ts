@@ -1,0 +1,14 @@
+import { discoverProjects } from '../src/app/discover-projects.ts';
+import type { WorkLease } from '../src/app/ports.ts';
+import { guarded, type WorkerContext } from './context.ts';
+
+/** Finds the projects of a request and makes a task for each. */
+export async function discover(context: WorkerContext, lease: WorkLease): Promise<void> {
+  const { deps, held, memory } = context;
+  const works = await deps.store.takeWork([lease], deps.leaseMs);
+  await held.during(works, () =>
+    guarded(context, works, async () => {
+      for (const work of works) await discoverProjects(deps, work, memory.listProjectKeys);
+    }),
+  );
+}

@@ -1,0 +1,20 @@
+import type { Core } from '../src/composition.ts';
+import { startWorker, type RunningWorker } from './start-worker.ts';
+
+/** Starts the workers of a wired process, and lets them know at once when a commit of it leaves work due. */
+export async function startWorkerOf(core: Core): Promise<RunningWorker> {
+  const { worker, connections } = core.config;
+  const running = await startWorker(core.deps, {
+    ...worker,
+    queue: core.queue,
+    concurrency: new Map(connections.map(({ name, concurrency }) => [name, concurrency])),
+  });
+  core.onWorkDue(() => {
+    running.nudge();
+  });
+  core.logger.info(
+    { connections: connections.map(({ name }) => name), queue: core.queue.kind },
+    'the worker runs',
+  );
+  return running;
+}
