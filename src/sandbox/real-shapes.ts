@@ -95,19 +95,28 @@ function recordedSession({ sessionId, eventsCount, startTs, endTs }: SessionReco
   return { sessionId, eventsCount, startTs, endTs };
 }
 
-function job({ userId, ...facts }: JobRecord): unknown {
+function job({
+  jobId,
+  projectId,
+  userId,
+  status,
+  createdAt,
+  updatedAt,
+  startAt,
+  errors,
+}: JobRecord): unknown {
+  const description = `Delete user sessions of userId = ${userId}`;
+  const [action, referenceId] = ['delete_user_data', userId];
   return {
-    ...{
-      jobId: facts.jobId,
-      description: `Delete user sessions of userId = ${userId}`,
-      status: facts.status,
-    },
-    ...{
-      projectId: facts.projectId,
-      action: 'delete_user_data',
-      referenceId: userId,
-      createdAt: facts.createdAt,
-    },
-    ...{ updatedAt: facts.updatedAt, startAt: facts.startAt, errors: facts.errors },
+    jobId,
+    description,
+    status,
+    projectId,
+    action,
+    referenceId,
+    createdAt,
+    updatedAt,
+    startAt,
+    errors,
   };
 }

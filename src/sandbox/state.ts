@@ -1,3 +1,5 @@
+import { SearchIndex } from './search-index.ts';
+
 /** A recorded or a live session. Times are epoch ms. Its events are derived from it, so none outlives it. */
 export interface SessionRecord {
   readonly sessionId: string;
@@ -42,6 +44,8 @@ export interface ProjectRecord {
   readonly users: Map<string, UserRecord>;
   readonly sessions: Map<string, SessionRecord>;
   readonly live: Map<string, SessionRecord>;
+  /** Over the `searchText` of its users, and of some who are gone. */
+  searchIndex: SearchIndex<UserRecord>;
   /** Oldest first; append-only. */
   readonly jobs: JobRecord[];
 }
@@ -93,6 +97,7 @@ export class SandboxState {
       users: new Map<string, UserRecord>(),
       sessions: new Map<string, SessionRecord>(),
       live: new Map<string, SessionRecord>(),
+      searchIndex: new SearchIndex<UserRecord>(),
     };
     this.projects.set(projectKey, project);
     this.projectNames.add(name);
@@ -140,11 +145,13 @@ export class SandboxState {
     return undefined;
   }
 
-  /** Records that are there now, in the order of their making. */
-  *listUsers(project: ProjectRecord): Generator<UserRecord, void, undefined> {
+  /** Records that are there now, in the order of their making; with `text`, those only that have it in a field. */
+  *listUsers(project: ProjectRecord, text = ''): Generator<UserRecord, void, undefined> {
     const now = this.#now();
-    for (const user of project.users.values()) {
-      if (user.goneAt === undefined || user.goneAt > now) yield user;
+    for (const user of project.searchIndex.containing(text) ?? project.users.values()) {
+      if (user.goneAt !== undefined && user.goneAt <= now) continue;
+      // Who came back has a record of its own.
+      if (project.users.get(user.userId) === user) yield user;
     }
   }
 
@@ -164,6 +171,17 @@ export class SandboxState {
       ...{ sessions: [], live: [], goneAt: undefined },
     };
     project.users.set(userId, user);
+    this.#index(project, user);
     return user;
+  }
+
+  #index(project: ProjectRecord, user: UserRecord): void {
+    if (project.searchIndex.size < 1000 + 2 * project.users.size) {
+      project.searchIndex.add(user, user.searchText);
+      return;
+    }
+    // Mostly people who are gone: made anew.
+    project.searchIndex = new SearchIndex();
+    for (const each of project.users.values()) project.searchIndex.add(each, each.searchText);
   }
 }

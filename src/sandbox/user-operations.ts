@@ -1,18 +1,18 @@
 import { bodiesOf, problemOf, valuesAskedFor } from './bodies.ts';
 import { forUser, inProject, NO_JSON, success, type Operation } from './operation.ts';
 import type { UserRecord } from './state.ts';
-import { matcherOf } from './user-search.ts';
+import { readSearch } from './user-search.ts';
 
 const searchUsers: Operation = inProject(({ state, shapes, settings }, { operationId, body }, project) => {
   if (body === undefined) return shapes.refusal(operationId, 400, NO_JSON);
   const read = bodiesOf(settings.personality).users.safeParse(body);
   if (!read.success) return shapes.refusal(operationId, 400, problemOf(read.error));
   const { query, filters, limit, page } = read.data;
-  const matches = matcherOf(query, settings.personality);
+  const { literal, matches } = readSearch(query, settings.personality);
   const passes = filterOf(filters);
   const items: UserRecord[] = [];
   let total = 0;
-  for (const user of state.listUsers(project)) {
+  for (const user of state.listUsers(project, literal)) {
     if (!matches(user) || !passes(user)) continue;
     total += 1;
     if (total > (page - 1) * limit && items.length < limit) items.push(user);

@@ -84,8 +84,10 @@ export async function available<T>(work: Promise<T>): Promise<T> {
   }
 }
 
+/** By shape and not by class: an error of another realm (a test's) is an error, too. */
 function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const named = typeof error === 'object' && error !== null && 'code' in error;
+  return named && typeof error.code === 'string' ? error.code : '';
 }
 
 /** SQLSTATE classes 08 (connection), 53 (resources), 57P0x (shutdown) and the sockets' own errors. */

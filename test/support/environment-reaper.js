@@ -1,7 +1,9 @@
 /**
  * A process beside the test run, so that nothing is left behind however the run ends (Ctrl-C, SIGKILL, a crash):
  * `node environment-reaper.js FOLDER`. It waits until its standard input closes, which the kernel does when the
- * run is gone, then stops every Postgres and Redis that lives below FOLDER and removes FOLDER.
+ * run is gone, then stops every Postgres and Redis that lives below FOLDER and removes FOLDER. A run that ends in
+ * order says so first, in any words. Without them its workers may still be starting something, so the reaper
+ * looks again.
  */
 import { once } from 'node:events';
 import { readdir, readFile, rm } from 'node:fs/promises';
@@ -9,6 +11,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const PATIENCE_MS = 5_000;
+const LATE_ROUNDS = 3;
+const LATE_PAUSE_MS = 500;
 /** Deep enough for a data folder in a test's folder in the run's folder; does not walk through tables. */
 const DEPTH = 5;
 const PID_FILES = ['postmaster.pid', 'redis.pid'];
@@ -17,9 +21,16 @@ const PID_FILES = ['postmaster.pid', 'redis.pid'];
 const SETS_ITS_TITLE = /(redis|valkey)-server/;
 
 const [folder] = process.argv.slice(2);
-process.stdin.resume();
+let inOrder = false;
+process.stdin.on('data', () => {
+  inOrder = true;
+});
 await once(process.stdin, 'close');
 await reap(folder);
+for (let again = 0; !inOrder && again < LATE_ROUNDS; again += 1) {
+  await sleep(LATE_PAUSE_MS);
+  await reap(folder);
+}
 
 async function reap(root) {
   const pids = await findPids(root, DEPTH);
@@ -27,7 +38,8 @@ async function reap(root) {
   const deadline = Date.now() + PATIENCE_MS;
   while (pids.some((pid) => signal(pid, 0)) && Date.now() < deadline) await sleep(50);
   for (const pid of pids) signal(pid, 'SIGKILL');
-  await rm(root, { recursive: true, force: true, maxRetries: 5 });
+  // A program that still writes may be faster than the removal; the next round gets it.
+  await rm(root, { recursive: true, force: true, maxRetries: 5 }).catch(() => undefined);
 }
 
 async function findPids(directory, depth) {

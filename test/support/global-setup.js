@@ -30,7 +30,8 @@ export default async function setUp() {
   startReaper(folder);
   process.env.LETHE_TEST_FOLDER = folder;
   await buildOnce();
-  await Promise.all([setUpPostgres(folder), setUpRedis(folder)]);
+  await setUpRedis(folder);
+  await setUpPostgres(folder);
 }
 
 function startReaper(folder) {

@@ -28,6 +28,6 @@ async function endReaper() {
   if (reaper === undefined || reaper.exitCode !== null) return;
   reaper.ref();
   const ended = new Promise((resolve) => reaper.once('exit', resolve));
-  reaper.stdin.end();
+  reaper.stdin.end('done');
   await ended;
 }

@@ -1,0 +1,163 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { migrate } from '../db/migrate.ts';
+import type { Connection, Deps, Store } from './app/ports.ts';
+import type { Config } from './config.ts';
+import { startEmbeddedPostgres } from './embedded/start-embedded-postgres.ts';
+import { encodeEvent } from './evidence/encode-event.ts';
+import { hashToken, newId, newToken } from './ids.ts';
+import { localMasterKey, writeOnce } from './local-secrets.ts';
+import { createOpenReplayClient } from './openreplay/client.ts';
+import type { QueueOptions } from './queue/queue-backend.ts';
+import { createPool } from './store/connection.ts';
+import { createStore } from './store/store.ts';
+import { createVault } from './vault/vault.ts';
+
+/** The real parts of one process, wired together. */
+export interface Core {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly deps: Deps;
+  readonly queue: QueueOptions;
+  /** Calls `listener` whenever a commit of this process has left work due. */
+  onWorkDue(listener: () => void): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens database (the embedded one where none is configured), migrates it, and builds store, vault and clients.
+ *
+ * @param role shown in pg_stat_activity
+ */
+export async function openCore(config: Config, options: { role: string; logger: Logger }): Promise<Core> {
+  const { role, logger } = options;
+  const database = await openDatabase(config, logger);
+  try {
+    const masterKey = config.masterKey ?? (await embeddedMasterKey(config, logger));
+    await migrate(database.connectionString);
+    const pool = createPool({
+      connectionString: database.connectionString,
+      max: 20,
+      applicationName: `lethe-${role}`,
+    });
+    const store = createStore(pool);
+    if (config.database.kind === 'embedded') await embeddedAdminKey(config, store, logger);
+    return assemble({ config, logger, pool, store, masterKey, database });
+  } catch (error) {
+    await database.stop();
+    throw error;
+  }
+}
+
+interface Database {
+  readonly connectionString: string;
+  stop(): Promise<void>;
+}
+
+async function openDatabase(config: Config, logger: Logger): Promise<Database> {
+  if (config.database.kind === 'url') {
+    return { connectionString: config.database.url, stop: () => Promise.resolve() };
+  }
+  const { directory } = config.database;
+  return startEmbeddedPostgres({
+    directory,
+    log: (message) => {
+      logger.info({ directory }, message);
+    },
+  });
+}
+
+async function embeddedMasterKey(config: Config, logger: Logger): Promise<Uint8Array> {
+  const { key, path, made } = await localMasterKey(config.dataDirectory);
+  if (made)
+    logger.warn({ path }, 'made a master key; without this file no identifier can be read: back it up');
+  return key;
+}
+
+/** The embedded default needs no command before its first use: an admin key lies beside the database. */
+async function embeddedAdminKey(config: Config, store: Store, logger: Logger): Promise<void> {
+  const path = join(config.dataDirectory, 'admin-key');
+  if (existsSync(path)) return;
+  const token = newToken();
+  if (!(await writeOnce(path, `${token}\n`))) return;
+  await store.insertApiKey({
+    id: newId('ak'),
+    name: 'admin',
+    scopes: ['admin'],
+    tokenHash: hashToken(token),
+  });
+  logger.warn({ path }, 'made an admin API key; it stands in this file');
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly pool: pg.Pool;
+  readonly store: Store;
+  readonly masterKey: Uint8Array;
+  readonly database: Database;
+}
+
+function assemble(parts: Parts): Core {
+  const { config, logger, store, database } = parts;
+  const listeners = new Set<() => void>();
+  const clients = config.connections.map((connection) => ({
+    connection,
+    client: createOpenReplayClient({
+      ...connection,
+      baseUrl: connection.url,
+      maxSockets: connection.concurrency * 3,
+    }),
+  }));
+  const deps: Deps = {
+    store,
+    vault: createVault({ masterKey: parts.masterKey, tenant: config.tenant }),
+    encodeEvent,
+    connections: new Map(
+      clients.map(({ connection, client }): [string, Connection] => [
+        connection.name,
+        {
+          name: connection.name,
+          projects: connection.projects ?? null,
+          countSessionsBefore: connection.countSessionsBefore,
+          api: client,
+        },
+      ]),
+    ),
+    pace: {
+      polling: config.polling,
+      verification: config.verification,
+      retry: config.retry,
+      rounds: config.rounds,
+    },
+    leaseMs: config.worker.leaseMs,
+    newId,
+    random: Math.random,
+    workIsDue: () => {
+      for (const listener of listeners) listener();
+    },
+    log: logger,
+  };
+  return {
+    config,
+    logger,
+    deps,
+    queue: queueOptions(config, database.connectionString),
+    onWorkDue: (listener) => {
+      listeners.add(listener);
+    },
+    close: async () => {
+      for (const { client } of clients) client.close();
+      await parts.pool.end();
+      await database.stop();
+    },
+  };
+}
+
+function queueOptions(config: Config, connectionString: string): QueueOptions {
+  return config.queue.kind === 'redis'
+    ? { kind: 'redis', url: config.queue.url, prefix: config.queuePrefix }
+    : { kind: 'postgres', connectionString };
+}

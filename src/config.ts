@@ -1,0 +1,160 @@
+import { readFileSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+
+import { checkFile } from './config/check.ts';
+import { fillFromEnvironment, substitute, variable } from './config/environment.ts';
+import type { Mistake, Origins } from './config/environment.ts';
+import type { ConfigFile, LOG_LEVELS } from './config/file-schema.ts';
+import { deepFreeze, valueAt } from './config/plain-tree.ts';
+import { ConfigError, pathText } from './config/problem.ts';
+import type { ConfigProblem } from './config/problem.ts';
+import { masterKeyOf, normalizeBaseUrl } from './config/secrets-and-urls.ts';
+import { parseYaml } from './config/yaml-file.ts';
+import type { YamlFile } from './config/yaml-file.ts';
+
+export { ConfigError };
+
+/** Exit status of a process that cannot start for its configuration: EX_CONFIG of sysexits.h. */
+export const EXIT_CONFIG = 78;
+
+/** The file that is read from the working directory when LETHE_CONFIG is not set. */
+const DEFAULT_FILE = 'lethe.yaml';
+
+/** The checked configuration. Frozen. All durations are whole milliseconds. lethe.example.yaml says what each does. */
+export interface Config {
+  /** Names this controller in subject references. 1 to 64 of `[A-Za-z0-9._-]`. */
+  readonly tenant: string;
+  /** Port 0 takes any free one. */
+  readonly server: { readonly host: string; readonly port: number; readonly trustProxy: boolean };
+  readonly database: DatabaseConfig;
+  readonly queue: QueueConfig;
+  readonly queuePrefix: string;
+  /** 32 bytes. `undefined` only with the embedded Postgres: one is then made in `dataDirectory`. */
+  readonly masterKey: Uint8Array | undefined;
+  /** Absolute. */
+  readonly dataDirectory: string;
+  /** At least one; names are unique. */
+  readonly connections: readonly ConnectionConfig[];
+  /** How far apart polls are: `fraction` (above 0, at most 1) of the time waited so far, within the bounds. */
+  readonly polling: {
+    readonly minIntervalMs: number;
+    readonly maxIntervalMs: number;
+    readonly fraction: number;
+  };
+  readonly verification: {
+    readonly retryMs: number;
+    readonly settleMs: number;
+    readonly requireUserAbsent: boolean;
+  };
+  /** Backoff of calls that failed: from `baseMs` up to `maxMs`. */
+  readonly retry: { readonly baseMs: number; readonly maxMs: number };
+  readonly rounds: { readonly max: number; readonly maxFailedJobs: number };
+  readonly worker: {
+    readonly leaseMs: number;
+    readonly handOutMs: number;
+    readonly dispatchIntervalMs: number;
+    readonly maxHandedOut: number;
+    readonly drainMs: number;
+  };
+  readonly log: { readonly level: LogLevel };
+}
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** `directory` is the absolute data directory the embedded Postgres keeps its own folders in. `url` is a secret. */
+export type DatabaseConfig =
+  { readonly kind: 'embedded'; readonly directory: string } | { readonly kind: 'url'; readonly url: string };
+
+/** `postgres`: BullMQ's own Postgres backend, on the service's database. `url` is a secret. */
+export type QueueConfig = { readonly kind: 'redis'; readonly url: string } | { readonly kind: 'postgres' };
+
+/** One OpenReplay tenant. */
+export interface ConnectionConfig {
+  /** `[a-z0-9][a-z0-9-]{0,31}` */
+  readonly name: string;
+  /** Base URL, http or https, without credentials, query, fragment or a slash at its end. */
+  readonly url: string;
+  /** Secret. Visible ASCII, so it cannot break out of a header. */
+  readonly apiKey: string;
+  /** The only projects that may be touched, at least one; `undefined`: every project of the tenant. */
+  readonly projects: readonly string[] | undefined;
+  readonly countSessionsBefore: boolean;
+  /** Calls in flight per worker process, 1 to 256. */
+  readonly concurrency: number;
+  readonly connectTimeoutMs: number;
+  readonly responseTimeoutMs: number;
+  readonly maxBodyBytes: number;
+}
+
+/**
+ * Reads the configuration: the YAML file that LETHE_CONFIG names, else `lethe.yaml` in `cwd` where there is one,
+ * else the environment alone. What the file leaves out is filled from DATABASE_URL, REDIS_URL, OPENREPLAY_URL with
+ * OPENREPLAY_API_KEY (one connection named `default`), LETHE_MASTER_KEY, LETHE_DATA_DIR, LETHE_LOG_LEVEL, HOST and
+ * PORT; what the file says wins. Relative paths, of the file and in it, start at `cwd` (the process's by default).
+ * Throws ConfigError with every mistake at once; a file that cannot be read or parsed is reported alone, as nothing
+ * after it can be judged. No error holds a value.
+ */
+export function loadConfig(env: NodeJS.ProcessEnv, options?: { cwd?: string }): Config {
+  const cwd = resolve(options?.cwd ?? '.');
+  const { name, source } = readSource(env, cwd);
+  const yaml = parseYaml(source);
+  if (yaml.content === undefined) throw new ConfigError(name, yaml.problems);
+  const substituted = substitute(yaml.content, env);
+  const { content, origins } = fillFromEnvironment(substituted.content, env);
+  const checked = checkFile(content);
+  const mistakes = firstAtEachPath([...substituted.mistakes, ...checked.mistakes]);
+  const problems = [...yaml.problems, ...mistakes.map((mistake) => locate(mistake, origins, yaml))];
+  if (problems.length > 0 || checked.file === undefined) throw new ConfigError(name, problems);
+  return deepFreeze(toConfig(checked.file, cwd));
+}
+
+function readSource(env: NodeJS.ProcessEnv, cwd: string): { name: string; source: string } {
+  const named = variable(env, 'LETHE_CONFIG');
+  const path = resolve(cwd, named ?? DEFAULT_FILE);
+  try {
+    return { name: basename(path), source: readFileSync(path, 'utf8') };
+  } catch (error) {
+    const code = String(valueAt(error, ['code']));
+    if (named === undefined && code === 'ENOENT') return { name: 'environment', source: '' };
+    const where = named === undefined ? DEFAULT_FILE : 'LETHE_CONFIG';
+    const expected = `a file that can be read at ${path} (${code})`;
+    throw new ConfigError('environment', [{ path: where, line: undefined, expected }]);
+  }
+}
+
+/** A variable that is not set leaves a text that breaks the field's rule too: that is one mistake, not two. */
+function firstAtEachPath(mistakes: readonly Mistake[]): Mistake[] {
+  const byPath = new Map(mistakes.toReversed().map((mistake) => [pathKey(mistake), mistake]));
+  return [...byPath.values()].reverse();
+}
+
+function pathKey({ path }: Mistake): string {
+  return JSON.stringify(path);
+}
+
+function locate({ path, expected }: Mistake, origins: Origins, yaml: YamlFile): ConfigProblem {
+  const text = pathText(path);
+  const origin = origins.get(text);
+  if (origin !== undefined) return { path: origin, line: undefined, expected };
+  return { path: text, line: yaml.lineOf(path), expected };
+}
+
+function toConfig(file: ConfigFile, cwd: string): Config {
+  const { databaseUrl, redisUrl, masterKey, connections, ...rest } = file;
+  const dataDirectory = resolve(cwd, file.dataDirectory);
+  return {
+    ...rest,
+    dataDirectory,
+    database:
+      databaseUrl === undefined
+        ? { kind: 'embedded', directory: dataDirectory }
+        : { kind: 'url', url: databaseUrl },
+    queue: redisUrl === undefined ? { kind: 'postgres' } : { kind: 'redis', url: redisUrl },
+    masterKey: masterKey === undefined ? undefined : masterKeyOf(masterKey),
+    connections: connections.map(({ url, projects, ...connection }) => ({
+      ...connection,
+      url: normalizeBaseUrl(url),
+      projects,
+    })),
+  };
+}

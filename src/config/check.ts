@@ -1,0 +1,105 @@
+import type { z } from 'zod';
+
+import type { Mistake } from './environment.ts';
+import { expectedName } from './known-name.ts';
+import { fileSchema } from './file-schema.ts';
+import type { ConfigFile } from './file-schema.ts';
+import { isSection, valueAt } from './plain-tree.ts';
+import type { ConfigPath } from './problem.ts';
+import { isShowableName } from './problem.ts';
+
+/** Checks a content against the schema and the rules over several fields; finds every mistake, not the first. */
+export function checkFile(content: unknown): { file: ConfigFile | undefined; mistakes: Mistake[] } {
+  const parsed = fileSchema.safeParse(content);
+  const issues = parsed.success ? [] : parsed.error.issues.flatMap(mistakesOf);
+  return {
+    file: parsed.data,
+    mistakes: [...issues, ...disorders(content), ...repeats(content), ...missingMasterKey(content)],
+  };
+}
+
+function mistakesOf(issue: z.core.$ZodIssue): Mistake[] {
+  const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
+  if (issue.code !== 'unrecognized_keys') return [{ path, expected: issue.message }];
+  return issue.keys.map((name) => ({
+    path: [...path, name],
+    // An odd name may be a value that slipped, and a suggestion would give part of it away.
+    expected: isShowableName(name) ? expectedName(path, name) : 'a known field',
+  }));
+}
+
+/** Fields where the first must not be above the second. */
+const ORDERED = [
+  ['polling', 'minIntervalMs', 'maxIntervalMs'],
+  ['retry', 'baseMs', 'maxMs'],
+] as const;
+
+function disorders(content: unknown): Mistake[] {
+  return ORDERED.flatMap(([section, low, high]) => {
+    const lowValue = effective(content, [section, low]);
+    const highValue = effective(content, [section, high]);
+    if (lowValue === undefined || highValue === undefined || lowValue <= highValue) return [];
+    // The mistake stands where the file says something; a default alone is not the user's mistake.
+    const blamed = valueAt(content, [section, low]) === undefined ? high : low;
+    const expected =
+      blamed === low
+        ? `at most ${section}.${high} (${highValue})`
+        : `at least ${section}.${low} (${lowValue})`;
+    return [{ path: [section, blamed], expected }];
+  });
+}
+
+/** The number a field will have, its default included; `undefined` when it is wrong, which is said elsewhere. */
+function effective(
+  content: unknown,
+  [section, field]: readonly [OrderedSection, string],
+): number | undefined {
+  const given = valueAt(content, [section, field]);
+  const alone = given === undefined ? {} : { [field]: given };
+  const parsed = fileSchema.shape[section].safeParse(alone);
+  const value = parsed.success ? valueAt(parsed.data, [field]) : undefined;
+  return typeof value === 'number' ? value : undefined;
+}
+type OrderedSection = (typeof ORDERED)[number][0];
+
+function repeats(content: unknown): Mistake[] {
+  const connections = listAt(content, ['connections']);
+  const names = connections.map((connection) => valueAt(connection, ['name']));
+  return [
+    ...repeated(names).map((index) => ({
+      path: ['connections', index, 'name'],
+      expected: 'a name that no connection above has',
+    })),
+    ...connections.flatMap((_, index) => repeatedProjects(content, ['connections', index, 'projects'])),
+  ];
+}
+
+function repeatedProjects(content: unknown, path: ConfigPath): Mistake[] {
+  return repeated(listAt(content, path)).map((index) => ({
+    path: [...path, index],
+    expected: 'each project key once',
+  }));
+}
+
+function repeated(values: readonly unknown[]): number[] {
+  return values.flatMap((value, index) =>
+    typeof value === 'string' && values.indexOf(value) < index ? [index] : [],
+  );
+}
+
+function listAt(content: unknown, path: ConfigPath): readonly unknown[] {
+  const value = valueAt(content, path);
+  return Array.isArray(value) ? value : [];
+}
+
+/**
+ * With an embedded Postgres a key is made beside the data. A key made on one machine for a database of several
+ * would lock the others out, so there it must be given.
+ */
+function missingMasterKey(content: unknown): Mistake[] {
+  if (!isSection(content) || content['databaseUrl'] === undefined || content['masterKey'] !== undefined)
+    return [];
+  return [
+    { path: ['masterKey'], expected: 'a master key beside databaseUrl: set LETHE_MASTER_KEY or masterKey' },
+  ];
+}

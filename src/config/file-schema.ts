@@ -1,0 +1,118 @@
+import { z } from 'zod';
+
+import { isProjectKey } from '../domain/identifiers.ts';
+import { flag, milliseconds, oneOf, share, text, whole } from './fields.ts';
+import {
+  API_KEY_RULE,
+  DATABASE_URL_RULE,
+  isApiKey,
+  isDatabaseUrl,
+  isOpenReplayUrl,
+  isRedisUrl,
+  MASTER_KEY_RULE,
+  masterKeyOf,
+  OPENREPLAY_URL_RULE,
+  REDIS_URL_RULE,
+} from './secrets-and-urls.ts';
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+const NO_CONNECTION =
+  'at least one connection: set OPENREPLAY_URL and OPENREPLAY_API_KEY, or write a connections section';
+
+const host = text('a host name or an IP address', (value) => /^[A-Za-z0-9._:-]{1,253}$/.test(value));
+const tenant = text('1 to 64 letters, digits, ".", "_" or "-" (in quotes when only digits)', (value) =>
+  /^[A-Za-z0-9._-]{1,64}$/.test(value),
+);
+/** BullMQ's keys are built with it; braces around it keep them in one slot of a Redis cluster. */
+const queuePrefix = text('1 to 64 letters, digits, ".", "_" or "-", all of it in braces or not', (value) =>
+  /^(?:[A-Za-z0-9._-]{1,64}|\{[A-Za-z0-9._-]{1,62}\})$/.test(value),
+);
+const directory = text('the path of a folder', (value) => value.trim() !== '' && !value.includes('\0'));
+const connectionName = text(
+  'a name of 1 to 32 small letters, digits and "-", not starting with "-"',
+  (value) => /^[a-z0-9][a-z0-9-]{0,31}$/.test(value),
+);
+const projectKey = text(
+  'a project key of 1 to 64 letters, digits, "_" or "-" (in quotes when only digits)',
+  isProjectKey,
+);
+const projects = 'at least one project key, or no projects field at all for every project of the tenant';
+
+const connection = section({
+  name: connectionName,
+  url: text(OPENREPLAY_URL_RULE, isOpenReplayUrl),
+  apiKey: text(API_KEY_RULE, isApiKey),
+  projects: z.array(projectKey, { error: projects }).min(1, { error: projects }).optional(),
+  countSessionsBefore: flag().default(true),
+  concurrency: whole(1, 256).default(8),
+  connectTimeoutMs: milliseconds(1).default(5_000),
+  responseTimeoutMs: milliseconds(1).default(60_000),
+  maxBodyBytes: whole(1_024, 268_435_456).default(4_194_304),
+});
+
+const sections = {
+  server: section({
+    host: host.default('127.0.0.1'),
+    port: whole(0, 65_535).default(8080),
+    trustProxy: flag().default(false),
+  }),
+  polling: section({
+    minIntervalMs: milliseconds(1).default(10_000),
+    maxIntervalMs: milliseconds(1).default(900_000),
+    fraction: share().default(0.25),
+  }),
+  verification: section({
+    retryMs: milliseconds(1).default(60_000),
+    settleMs: milliseconds(0).default(7_200_000),
+    requireUserAbsent: flag().default(true),
+  }),
+  retry: section({ baseMs: milliseconds(1).default(2_000), maxMs: milliseconds(1).default(900_000) }),
+  rounds: section({ max: whole(1, 10_000).default(50), maxFailedJobs: whole(1, 1_000).default(3) }),
+  worker: section({
+    leaseMs: milliseconds(100).default(30_000),
+    handOutMs: milliseconds(100).default(60_000),
+    dispatchIntervalMs: milliseconds(10).default(250),
+    maxHandedOut: whole(1, 100_000).default(1_000),
+    drainMs: milliseconds(0).default(20_000),
+  }),
+  log: section({ level: oneOf(LOG_LEVELS).default('info') }),
+};
+
+/**
+ * What may stand in the file after variables were replaced; the messages are what a mistake says was expected.
+ * Rules over several fields are in check.ts, so that one wrong field does not hide them.
+ */
+export const fileSchema = section({
+  tenant: tenant.default('default'),
+  server: sections.server.prefault({}),
+  databaseUrl: text(DATABASE_URL_RULE, isDatabaseUrl).optional(),
+  redisUrl: text(REDIS_URL_RULE, isRedisUrl).optional(),
+  queuePrefix: queuePrefix.default('lethe'),
+  masterKey: text(MASTER_KEY_RULE, (value) => masterKeyOf(value) !== undefined).optional(),
+  dataDirectory: directory.default('.lethe'),
+  connections: z.array(connection, { error: NO_CONNECTION }).min(1, { error: NO_CONNECTION }),
+  polling: sections.polling.prefault({}),
+  verification: sections.verification.prefault({}),
+  retry: sections.retry.prefault({}),
+  rounds: sections.rounds.prefault({}),
+  worker: sections.worker.prefault({}),
+  log: sections.log.prefault({}),
+});
+
+/** The file as read: every default filled in, nothing derived yet. */
+export type ConfigFile = z.output<typeof fileSchema>;
+
+/** The known field names of each section; `''` is the top level, `connections` an entry of that list. */
+export const FIELD_NAMES: ReadonlyMap<string, readonly string[]> = new Map([
+  ['', Object.keys(fileSchema.shape)],
+  ['connections', Object.keys(connection.shape)],
+  ...Object.entries(sections).map(([name, { shape }]): [string, string[]] => [name, Object.keys(shape)]),
+]);
+
+function section<T extends z.ZodRawShape>(shape: T) {
+  return z.strictObject(shape, {
+    error: ({ code }) =>
+      code === 'invalid_type' ? `a section with fields among ${Object.keys(shape).join(', ')}` : undefined,
+  });
+}

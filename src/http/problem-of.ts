@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { RequestClosedError } from '../app/cancel-request.ts';
+import { IdempotencyKeyReusedError, SubmissionInvalidError } from '../app/submit-request.ts';
+import { LetheError } from '../domain/errors.ts';
+import { invalidFields } from './field-errors.ts';
+import { HttpProblem, type ProblemCode } from './problem.ts';
+
+const RETRY_AFTER_SECONDS = '5';
+
+/** The problem to answer with for whatever was thrown. What is not foreseen becomes INTERNAL and says nothing more. */
+export function problemOf(error: unknown): HttpProblem {
+  if (error instanceof HttpProblem) return error;
+  if (error instanceof LetheError) return problemOfUseCase(error);
+  return problemOfLibrary(error);
+}
+
+function problemOfUseCase(error: LetheError): HttpProblem {
+  if (error instanceof SubmissionInvalidError) {
+    const errors = error.problems.map(({ pointer, expected }) => ({
+      pointer,
+      detail: `expected ${expected}`,
+    }));
+    return invalidFields('SUBMISSION_INVALID', errors);
+  }
+  if (error instanceof IdempotencyKeyReusedError) {
+    return new HttpProblem('IDEMPOTENCY_KEY_REUSED', error.message);
+  }
+  if (error instanceof RequestClosedError) return new HttpProblem('REQUEST_CLOSED', error.message);
+  if (error.code === 'STORE_UNAVAILABLE') {
+    const detail =
+      'The database does not answer right now. Try again; with an Idempotency-Key nothing is taken in twice.';
+    return new HttpProblem('STORE_UNAVAILABLE', detail, { headers: { 'Retry-After': RETRY_AFTER_SECONDS } });
+  }
+  return internal();
+}
+
+/** What Express and its body parser throw. Their messages quote the body or the path, so none is passed on. */
+function problemOfLibrary(error: unknown): HttpProblem {
+  const { type = '', name } = libraryError.parse(error);
+  const known = BODY_PROBLEMS.get(type);
+  if (known !== undefined) return new HttpProblem(...known);
+  // The router could not decode the path, so it names nothing of ours.
+  if (name === 'URIError') return new HttpProblem('ROUTE_NOT_FOUND', 'The path is not well-formed.');
+  return internal();
+}
+
+const TOO_LARGE = ['BODY_TOO_LARGE', 'The body may have at most 65536 bytes.'] as const;
+const UNSUPPORTED = [
+  'MEDIA_TYPE_UNSUPPORTED',
+  'Expected a body in UTF-8, sent without compression.',
+] as const;
+const MALFORMED = ['BODY_MALFORMED', 'Expected one complete JSON value in UTF-8.'] as const;
+
+/** By the names that the body parser gives its errors. */
+const BODY_PROBLEMS = new Map<string, readonly [ProblemCode, string]>([
+  ['entity.too.large', TOO_LARGE],
+  ['charset.unsupported', UNSUPPORTED],
+  ['encoding.unsupported', UNSUPPORTED],
+  ['entity.parse.failed', MALFORMED],
+  ['entity.verify.failed', MALFORMED],
+  ['request.aborted', MALFORMED],
+  ['request.size.invalid', MALFORMED],
+]);
+
+const libraryError = z
+  .object({ type: z.string().optional().catch(undefined), name: z.string().optional().catch(undefined) })
+  .catch({ type: undefined, name: undefined });
+
+function internal(): HttpProblem {
+  return new HttpProblem(
+    'INTERNAL',
+    'Something went wrong inside Lethe; its log says more under this request id.',
+  );
+}

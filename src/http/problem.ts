@@ -1,0 +1,74 @@
+import { LetheError } from '../domain/errors.ts';
+
+/** Every problem that the API answers with: its status and title. docs/errors.md says what to do about each. */
+export const PROBLEMS = {
+  BODY_MALFORMED: { status: 400, title: 'The body is not JSON' },
+  IDEMPOTENCY_KEY_INVALID: { status: 400, title: 'The Idempotency-Key is not usable' },
+  API_KEY_MISSING: { status: 401, title: 'An API key is needed' },
+  API_KEY_REFUSED: { status: 401, title: 'The API key is not accepted' },
+  SCOPE_MISSING: { status: 403, title: 'The API key may not do this' },
+  ROUTE_NOT_FOUND: { status: 404, title: 'There is nothing here' },
+  REQUEST_NOT_FOUND: { status: 404, title: 'There is no such erasure request' },
+  METHOD_NOT_ALLOWED: { status: 405, title: 'This method is not offered here' },
+  REQUEST_CLOSED: { status: 409, title: 'The erasure request is closed' },
+  BODY_TOO_LARGE: { status: 413, title: 'The body is too large' },
+  MEDIA_TYPE_UNSUPPORTED: { status: 415, title: 'The body is not of a supported media type' },
+  SUBMISSION_INVALID: { status: 422, title: 'The submission cannot be accepted' },
+  COMMAND_INVALID: { status: 422, title: 'The command has fields that are not known' },
+  QUERY_INVALID: { status: 422, title: 'The query cannot be accepted' },
+  IDEMPOTENCY_KEY_REUSED: { status: 422, title: 'The Idempotency-Key was used for another body' },
+  INTERNAL: { status: 500, title: 'Lethe failed' },
+  STORE_UNAVAILABLE: { status: 503, title: 'The database does not answer' },
+} as const;
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** One thing that is wrong: where (a JSON Pointer into the body, or a query parameter), and what was expected. */
+export type FieldError =
+  | { readonly pointer: string; readonly detail: string }
+  | { readonly parameter: string; readonly detail: string };
+
+/** A failure as the caller sees it. Its texts name fields and rules, never a value that came in. */
+export class HttpProblem extends LetheError {
+  readonly problem: ProblemCode;
+  readonly errors: readonly FieldError[];
+  readonly headers: Readonly<Record<string, string>>;
+
+  /** `message` becomes the problem's `detail`. */
+  constructor(
+    code: ProblemCode,
+    message: string,
+    extra: { errors?: readonly FieldError[]; headers?: Readonly<Record<string, string>> } = {},
+  ) {
+    super(code, message);
+    this.problem = code;
+    this.errors = extra.errors ?? [];
+    this.headers = extra.headers ?? {};
+  }
+}
+
+/** RFC 9457 problem details. */
+export interface ProblemDetails {
+  /** Stable URI reference: `/problems/submission-invalid`. */
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  /** Names this one answer; the log lines of the request carry the same id. */
+  readonly instance: string;
+  readonly code: string;
+  readonly errors?: readonly FieldError[];
+}
+
+/** The problem details of one failure, in the answer to the request with this id. */
+export function problemDetails(problem: HttpProblem, requestId: string): ProblemDetails {
+  const { status, title } = PROBLEMS[problem.problem];
+  return {
+    type: `/problems/${problem.code.toLowerCase().replaceAll('_', '-')}`,
+    title,
+    status,
+    detail: problem.message,
+    instance: `urn:lethe:request:${requestId}`,
+    code: problem.code,
+    ...(problem.errors.length > 0 && { errors: problem.errors }),
+  };
+}

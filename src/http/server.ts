@@ -1,0 +1,74 @@
+import http from 'node:http';
+import type { Express } from 'express';
+
+export interface HttpServerOptions {
+  readonly app: Express;
+  readonly host: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+}
+
+export interface RunningHttpServer {
+  readonly port: number;
+  /**
+   * Stops accepting, lets requests in flight finish, and cuts what is left after `graceMs`. Resolves once every
+   * connection is closed.
+   */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** A slow or silent caller may not hold a connection: times for the headers, for the whole request, between two. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than the 60 s of common load balancers, so that not we but they close a connection they may still use. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+
+/** Starts to listen. Rejects with Node's error (EADDRINUSE, EACCES) when it cannot. */
+export async function startHttpServer({ app, host, port }: HttpServerOptions): Promise<RunningHttpServer> {
+  const server = http.createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    },
+    app,
+  );
+  let stopping: Promise<void> | undefined;
+  server.prependListener('request', (_req, res) => {
+    res.once('close', () => {
+      // Its connection counts as idle only after this event has been dealt with.
+      if (stopping) {
+        setImmediate(() => {
+          server.closeIdleConnections();
+        });
+      }
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  return {
+    port: portOf(server),
+    stop: (graceMs) => (stopping ??= stop(server, graceMs)),
+  };
+}
+
+async function stop(server: http.Server, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+  });
+  const timer = setTimeout(() => {
+    server.closeAllConnections();
+  }, graceMs);
+  await closed;
+  clearTimeout(timer);
+}
+
+function portOf(server: http.Server): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server listens on no port');
+  return address.port;
+}

@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { Phase, OperationId } from '../../src/sandbox/options.ts';
+import { startLethe, writeConfig, type LetheProcess } from '../support/lethe-process.ts';
+import { createTestFolder } from '../support/postgres.ts';
+import { queueBackends } from '../support/redis.ts';
+import { checkTrail, openStage, PROJECT, type Stage } from '../support/stage.ts';
+
+interface Moment {
+  readonly name: string;
+  readonly operationId: OperationId;
+  readonly phase: Phase;
+  /** Which such call of the erasure, from 1. */
+  readonly call: number;
+}
+
+/** Every step of an erasure at which a process can die, seen from OpenReplay's side. */
+const MOMENTS: readonly Moment[] = [
+  {
+    name: 'after the intent, before the DELETE',
+    operationId: 'listUserSessions',
+    phase: 'received',
+    call: 1,
+  },
+  { name: 'with the DELETE on its way', operationId: 'deleteUser', phase: 'received', call: 1 },
+  { name: 'after the DELETE, before its answer', operationId: 'deleteUser', phase: 'carried_out', call: 1 },
+  { name: "after the DELETE's answer", operationId: 'deleteUser', phase: 'answered', call: 1 },
+  { name: 'in a poll', operationId: 'getJob', phase: 'received', call: 1 },
+  { name: 'between polls', operationId: 'getJob', phase: 'answered', call: 1 },
+  { name: 'in verification, before its reads', operationId: 'getUser', phase: 'received', call: 1 },
+  { name: 'in verification, after a read', operationId: 'listUserSessions', phase: 'answered', call: 2 },
+];
+
+const USER = 'somebody@example.org';
+
+describe.each(queueBackends())('kill -9 of the worker on $name', (backend) => {
+  let stage: Stage | undefined;
+  const workers: LetheProcess[] = [];
+  afterEach(async () => {
+    await Promise.all(workers.splice(0).map((worker) => worker.stop()));
+    await stage?.close();
+  });
+
+  it.each(MOMENTS)('$name: the erasure completes all the same', async (moment) => {
+    const masterKey = randomBytes(32);
+    stage = await openStage({ backend, masterKey, withoutWorker: true, sandbox: { jobDelayMs: 600 } });
+    const { sandbox } = stage;
+    sandbox.addUser({ projectKey: PROJECT, userId: USER, sessions: 4 });
+    sandbox.addUser({ projectKey: PROJECT, userId: 'bystander', sessions: 4 });
+    const env = await writeConfig(await createTestFolder(), {
+      databaseUrl: stage.database.connectionString,
+      redisUrl: backend.redisUrl,
+      prefix: stage.queue.kind === 'redis' ? stage.queue.prefix : '',
+      openReplayUrl: stage.openReplayUrl,
+      masterKey,
+      token: 'stage-token',
+    });
+    // A first look that does not find the job, so that there is a second.
+    if (moment.name === 'between polls') sandbox.script('getJob', 'jobHiccup404');
+    const first = startLethe('worker', env);
+    workers.push(first);
+    const killed = killAt(moment, stage, first);
+    const { id } = await stage.submit(USER);
+    await killed;
+
+    workers.push(startLethe('worker', env));
+    const view = await stage.settled(id);
+
+    checkTrail(view, await stage.trail(id));
+    expect(view.state).toBe('completed');
+    expect(sandbox.hasUser(PROJECT, USER)).toBe(false);
+    expect(sandbox.sessionCount(PROJECT, 'bystander')).toBe(4);
+    expect(sandbox.maxActiveJobsPerUser).toBe(1);
+    expect(sandbox.deletionsAsked).toHaveLength(1);
+    for (const worker of workers) expect(worker.output()).not.toContain(USER);
+  });
+});
+
+/** Kills the worker the moment OpenReplay sees that call, and ends once it is dead. */
+function killAt(moment: Moment, { sandbox }: Stage, worker: LetheProcess): Promise<void> {
+  return new Promise((resolve) => {
+    let calls = 0;
+    sandbox.onRequest = async ({ operationId, phase }) => {
+      if (operationId !== moment.operationId || phase !== moment.phase) return;
+      calls += 1;
+      if (calls !== moment.call) return;
+      await worker.kill();
+      resolve();
+    };
+  });
+}
