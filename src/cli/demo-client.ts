@@ -53,7 +53,8 @@ export class DemoClient {
   }
 
   private async call(path: string, init: RequestInit): Promise<unknown> {
-    const headers = { ...init.headers, authorization: `Bearer ${this.key}` };
+    const headers = new Headers(init.headers);
+    headers.set('authorization', `Bearer ${this.key}`);
     const response = await fetch(`${this.baseUrl}${path}`, {
       ...init,
       headers,

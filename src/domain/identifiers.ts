@@ -14,7 +14,7 @@ export const UNROUTABLE_REASONS = [
 export type UnroutableReason = (typeof UNROUTABLE_REASONS)[number];
 
 /** OpenReplay refuses longer ids with a 400; measured in bytes of UTF-8, as its server counts. */
-export const USER_ID_MAX_BYTES = 256;
+const USER_ID_MAX_BYTES = 256;
 
 const utf8 = new TextEncoder();
 // eslint-disable-next-line no-control-regex -- control characters are exactly what is looked for

@@ -30,7 +30,6 @@ export type CallFailure =
   | { readonly kind: 'unreachable' }
   /** Sent, but no whole answer came (time-out, cut socket): it may have been carried out. */
   | { readonly kind: 'no_answer'; readonly reason: 'timeout' | 'reset' };
-export type CallFailureKind = CallFailure['kind'];
 
 export type Outcome<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: CallFailure };

@@ -39,7 +39,7 @@ export function sessionsOf(page: Page<RemoteSession>): number {
 }
 
 /** What the reads show, store by store. An answer about somebody else is no answer. */
-export function judge(reads: VerificationReads, userId: string, nowMs: number): Verification {
+function judge(reads: VerificationReads, userId: string, nowMs: number): Verification {
   const sessionsFound = reads.sessions.ok ? sessionsOf(reads.sessions.value) : null;
   return {
     user: userResult(reads.user, userId),

@@ -47,7 +47,7 @@ export async function readOrCreatePassword(places: Places): Promise<string> {
 }
 
 /** The password kept for this place; undefined when none was made yet. */
-export async function readPassword(places: Places): Promise<string | undefined> {
+async function readPassword(places: Places): Promise<string | undefined> {
   try {
     return (await readFile(places.passwordFile, 'utf8')).trim();
   } catch (error) {

@@ -81,12 +81,18 @@ function lineOf(req: IncomingMessage, res: ServerResponse): object {
 export function loggable(error: unknown, depth = 0): object | undefined {
   if (!(error instanceof Error)) return { type: typeof error };
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^ {4}at [^@]+$/.test(line));
   return {
     type: error.name,
     code,
     ...(error instanceof LetheError && { message: error.message }),
-    frames: frames.map((line) => line.trim()),
+    frames: framesOf(error),
     ...(error.cause !== undefined && depth < 3 && { cause: loggable(error.cause, depth + 1) }),
   };
+}
+
+/** The stack without the message that stands at its head. */
+function framesOf({ stack = '', message }: Error): string[] {
+  const head = stack.indexOf(message);
+  const frames = stack.slice(head === -1 ? 0 : head + message.length).split('\n');
+  return frames.filter((line) => line.startsWith('    at ')).map((line) => line.trim());
 }

@@ -48,7 +48,7 @@ export const realShapes: Shapes = {
 };
 
 /** Five characters, as Go's html.EscapeString writes them. */
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
 const ENTITIES: Readonly<Record<string, string>> = {

@@ -1,5 +1,3 @@
-import { describe } from '@jest/globals';
-
 export type QueueBackend =
   | { readonly name: 'postgres'; readonly redisUrl: undefined }
   | { readonly name: 'redis'; readonly redisUrl: string };
@@ -8,14 +6,11 @@ export type QueueBackend =
  * The Redis of this run; undefined when there is none (global-setup.js has said so then). On the run's own Redis
  * each jest worker has a database of its own, so that suites at the same time do not meet.
  */
-export function redisUrl(): string | undefined {
+function redisUrl(): string | undefined {
   const url = process.env['LETHE_TEST_REDIS_URL'];
   if (url === undefined || process.env['LETHE_TEST_REDIS_OWN'] !== '1') return url;
   return `${url}/${process.env['JEST_WORKER_ID'] ?? '0'}`;
 }
-
-/** `describe`, or its skipping twin on a machine without Redis. LETHE_REQUIRE_REDIS=1 makes that a failure. */
-export const describeWithRedis = redisUrl() === undefined ? describe.skip : describe;
 
 /** What the queue can run on here, for `describe.each(queueBackends())('on $name', ...)`. */
 export function queueBackends(): readonly QueueBackend[] {

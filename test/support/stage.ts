@@ -24,7 +24,7 @@ export const PROJECT = 'stageProject00000000';
 export const OTHER_PROJECT = 'otherProject00000000';
 
 /** Times for tests: everything is looked at again within a fraction of a second. */
-export const QUICK: Pace = {
+const QUICK: Pace = {
   polling: { minIntervalMs: 50, maxIntervalMs: 300, fraction: 0.25 },
   verification: { settleMs: 600, retryMs: 100, requireUserAbsent: true },
   retry: { baseMs: 50, maxMs: 300 },
@@ -100,7 +100,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     maxBodyBytes: 1_000_000,
     maxSockets: 30,
   });
-  let nudge = () => {};
+  let nudge: () => void = () => undefined;
   const deps: Deps = {
     store: createStore(pool),
     vault: createVault({ masterKey: options.masterKey ?? randomBytes(32), tenant: 'default' }),
@@ -180,7 +180,7 @@ const openDoublePublisher: typeof openPublisher = async (options, connection, on
   return { ...publisher, publish: (jobs) => publisher.publish([...jobs, ...jobs]) };
 };
 
-export function queueOptions(backend: QueueBackend, database: TestDatabase): QueueOptions {
+function queueOptions(backend: QueueBackend, database: TestDatabase): QueueOptions {
   return backend.name === 'redis'
     ? { kind: 'redis', url: backend.redisUrl, prefix: `t${randomBytes(6).toString('hex')}` }
     : { kind: 'postgres', connectionString: database.connectionString };

@@ -26,7 +26,7 @@ describe('parseRetryAfter', () => {
     'soon',
     'in 5',
     '5 seconds',
-    '2026',
+    '2026-07-01',
     'Wed, 99 Foo 2026 12:00:30 GMT',
     'NaN',
     'Infinity',

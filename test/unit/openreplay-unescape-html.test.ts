@@ -18,7 +18,9 @@ describe('unescapeHtml', () => {
   it('gives back any text that Go escaped', () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
-      fc.string({ unit: fc.constantFrom(...'&<>"\';#x39alt') }),
+      fc.string({
+        unit: fc.constantFrom('&', '<', '>', '"', "'", ';', '#', 'x', '3', '9', 'a', 'm', 'p', 'l', 't'),
+      }),
     );
     fc.assert(
       fc.property(text, (original) => {
