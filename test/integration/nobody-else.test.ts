@@ -8,6 +8,7 @@ import {
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import type { RequestView } from '../../src/app/request-view.ts';
 import { unroutableReason } from '../../src/domain/identifiers.ts';
 import { openStage, PROJECT, type Stage } from '../support/stage.ts';
 
@@ -99,7 +100,7 @@ function mangled(url: string): string {
   } catch {
     // Left as it came.
   }
-  const cut = decoded.split(/[\r\n\u0000]/, 1)[0] ?? '';
+  const cut = decoded.replaceAll('\r', '\n').replaceAll('\0', '\n').split('\n', 1)[0] ?? '';
   const resolved: string[] = [];
   for (const segment of cut.split('/')) {
     if (segment === '..') resolved.pop();
@@ -161,7 +162,7 @@ describe('1,000 erasures through a server that decodes, resolves and cuts', () =
       const batch = asked.slice(from, from + 20).map((userId) => stage.submit(userId));
       ids.push(...(await Promise.all(batch)).map((view) => view.id));
     }
-    const views = [];
+    const views: RequestView[] = [];
     for (const id of ids) views.push(await stage.settled(id));
 
     const completed = asked.filter((_, index) => views[index]?.state === 'completed');
