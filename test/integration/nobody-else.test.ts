@@ -163,7 +163,7 @@ describe('1,000 erasures through a server that decodes, resolves and cuts', () =
       ids.push(...(await Promise.all(batch)).map((view) => view.id));
     }
     const views: RequestView[] = [];
-    for (const id of ids) views.push(await stage.settled(id));
+    for (const id of ids) views.push(await stage.settled(id, 120_000));
 
     const completed = asked.filter((_, index) => views[index]?.state === 'completed');
     expect(new Set(completed)).toEqual(new Set(routable));
@@ -174,5 +174,5 @@ describe('1,000 erasures through a server that decodes, resolves and cuts', () =
     expect(deleted).toEqual(new Set(routable));
     expect(stage.sandbox.deletionsAsked.every((deletion) => deletion.projectKey === PROJECT)).toBe(true);
     expect(new Set(stage.sandbox.userIds(PROJECT))).toEqual(new Set(bystanders));
-  }, 120_000);
+  }, 180_000);
 });

@@ -58,7 +58,7 @@ export interface Stage {
   submit(userId: string, changes?: { projectKeys?: readonly string[] | undefined }): Promise<RequestView>;
   show(requestId: string): Promise<RequestView>;
   /** Waits until the request is closed or waits for a person. */
-  settled(requestId: string): Promise<RequestView>;
+  settled(requestId: string, patienceMs?: number): Promise<RequestView>;
   /** Waits until `condition` holds for the request. */
   until(requestId: string, condition: (view: RequestView) => boolean): Promise<RequestView>;
   trail(requestId: string): Promise<readonly TrailEvent[]>;
@@ -142,7 +142,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   nudge = () => {
     worker?.nudge();
   };
-  const until: Stage['until'] = (requestId, condition) => waitUntil(deps, requestId, condition);
+  const until: Stage['until'] = (requestId, holds) =>
+    waitUntil(deps, requestId, { holds, patienceMs: PATIENCE_MS });
   return {
     sandbox,
     database,
@@ -159,7 +160,11 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       return show(deps, requestId);
     },
     show: (requestId) => show(deps, requestId),
-    settled: (requestId) => until(requestId, (view) => SETTLED.has(view.state)),
+    settled: (requestId, patienceMs) =>
+      waitUntil(deps, requestId, {
+        holds: (view) => SETTLED.has(view.state),
+        patienceMs: patienceMs ?? PATIENCE_MS,
+      }),
     until,
     trail: (requestId) => trail(deps, requestId),
     close: async () => {
@@ -195,12 +200,12 @@ async function show(deps: Deps, requestId: string): Promise<RequestView> {
 async function waitUntil(
   deps: Deps,
   requestId: string,
-  condition: (view: RequestView) => boolean,
+  condition: { holds: (view: RequestView) => boolean; patienceMs: number },
 ): Promise<RequestView> {
-  const deadline = Date.now() + PATIENCE_MS;
+  const deadline = Date.now() + condition.patienceMs;
   for (;;) {
     const view = await show(deps, requestId);
-    if (condition(view)) return view;
+    if (condition.holds(view)) return view;
     if (Date.now() > deadline) throw new Error(`waited in vain; last seen: ${JSON.stringify(view, null, 1)}`);
     await sleep(25);
   }

@@ -96,10 +96,6 @@ const behaviours: Readonly<Record<string, readonly [(socket: Socket) => void, ob
   ],
   'a cut body of an error': [(socket) => socket.end(`${head('500 Oops', 'content-length: 50')}x`), reset],
   'a content length too long': [(socket) => socket.end(JOB_ANSWER.replace('39', '40')), reset],
-  'a content length too short': [
-    (socket) => socket.write(JOB_ANSWER.replace('39', '9')),
-    { kind: 'unreadable', status: 200 },
-  ],
   'a content length that is none': [(socket) => socket.end(JOB_ANSWER.replace('39', 'many')), reset],
   'two content lengths': [(socket) => socket.end(JOB_ANSWER.replace('39', '39\r\ncontent-length: 5')), reset],
   'another protocol': [
@@ -264,16 +260,6 @@ describe('a connection that never stands', () => {
   it('because the server closes in the middle of TLS', async () => {
     const client = await clientOf((socket) => socket.destroy(), 'https');
     expect(await client.deleteUser(USER)).toStrictEqual(unreachable);
-  });
-
-  it('because every connection is taken for too long', async () => {
-    const client = await clientOf(() => undefined);
-    const outcomes = await Promise.all([1, 2, 3].map(() => client.deleteUser(USER)));
-    expect(outcomes.map((outcome) => (outcome.ok ? '' : outcome.failure.kind))).toEqual([
-      'no_answer',
-      'no_answer',
-      'unreachable',
-    ]);
   });
 });
 
