@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { z } from 'zod';
 import { LetheError } from '../domain/errors.ts';
 
 /** A pool, or one connection inside a transaction. */
@@ -36,6 +37,13 @@ export function createPool(options: PoolOptions): pg.Pool {
   return pool;
 }
 
+/** What is done in a transaction; `now` is the database's time of it. */
+type InTransaction<T> = (client: Queryable, now: Date) => Promise<T>;
+
+/** Both statements in one message: every transaction needs its time, and a round trip costs more than the asking. */
+const BEGIN = 'BEGIN; SELECT now() AS now';
+const begun = z.tuple([z.unknown(), z.object({ rows: z.tuple([z.object({ now: z.date() })]) })]);
+
 const RETRYABLE = new Set(['40001', '40P01']);
 const MAX_TRIES = 5;
 
@@ -45,7 +53,7 @@ const MAX_TRIES = 5;
  *
  * @throws StoreUnavailableError when the database cannot be reached or goes away
  */
-export async function inTransaction<T>(pool: pg.Pool, work: (client: Queryable) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(pool: pg.Pool, work: InTransaction<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await once(pool, work);
@@ -56,12 +64,12 @@ export async function inTransaction<T>(pool: pg.Pool, work: (client: Queryable) 
   }
 }
 
-async function once<T>(pool: pg.Pool, work: (client: Queryable) => Promise<T>): Promise<T> {
+async function once<T>(pool: pg.Pool, work: InTransaction<T>): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    await client.query('BEGIN');
-    const result = await work(client);
+    const [, clock] = begun.parse(await client.query(BEGIN));
+    const result = await work(client, clock.rows[0].now);
     await client.query('COMMIT');
     return result;
   } catch (error) {

@@ -1,5 +1,4 @@
 import type pg from 'pg';
-import { z } from 'zod';
 import type { RequestWithTasks, Store, Transaction } from '../app/ports.ts';
 import type { ErasureRequest } from '../domain/request.ts';
 import * as apiKeys from './api-keys.ts';
@@ -10,12 +9,10 @@ import * as requests from './requests.ts';
 import * as tasks from './tasks.ts';
 import * as work from './work.ts';
 
-const clock = z.tuple([z.object({ now: z.date() })]);
-
 /** The store on a pool of Postgres connections. Every failure to reach the database is a StoreUnavailableError. */
 export function createStore(pool: pg.Pool): Store {
   return {
-    transaction: (use) => inTransaction(pool, async (db) => use(await openTransaction(db))),
+    transaction: (use) => inTransaction(pool, (db, now) => use(openTransaction(db, now))),
     findRequest: async (id) => {
       const request = await available(requests.findRequest(pool, id));
       return request && (await available(withTasks(pool, [request])))[0];
@@ -36,8 +33,7 @@ export function createStore(pool: pg.Pool): Store {
   };
 }
 
-async function openTransaction(db: Queryable): Promise<Transaction> {
-  const [{ now }] = clock.parse((await db.query('SELECT now() AS now')).rows);
+function openTransaction(db: Queryable, now: Date): Transaction {
   return {
     now,
     insertRequest: (request) => requests.insertRequest(db, request),

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Phase, OperationId } from '../../src/sandbox/options.ts';
 import { startLethe, writeConfig, type LetheProcess } from '../support/lethe-process.ts';
 import { createTestFolder } from '../support/postgres.ts';
@@ -31,23 +31,23 @@ const MOMENTS: readonly Moment[] = [
   { name: 'in verification, after a read', operationId: 'listUserSessions', phase: 'answered', call: 2 },
 ];
 
-const USER = 'somebody@example.org';
-
+/** One deployment lives through all the deaths: who finishes an erasure is the one that dies in the next. */
 describe.each(queueBackends())('kill -9 of the worker on $name', (backend) => {
-  let stage: Stage | undefined;
-  const workers: LetheProcess[] = [];
-  afterEach(async () => {
-    await Promise.all(workers.splice(0).map((worker) => worker.stop()));
-    await stage?.close();
-  });
+  let stage: Stage;
+  let env: Record<string, string>;
+  let worker: LetheProcess | undefined;
+  const everStarted: LetheProcess[] = [];
+  const startWorker = (): LetheProcess => {
+    const started = startLethe('worker', env);
+    everStarted.push(started);
+    return started;
+  };
 
-  it.each(MOMENTS)('$name: the erasure completes all the same', async (moment) => {
+  beforeAll(async () => {
     const masterKey = randomBytes(32);
     stage = await openStage({ backend, masterKey, withoutWorker: true, sandbox: { jobDelayMs: 600 } });
-    const { sandbox } = stage;
-    sandbox.addUser({ projectKey: PROJECT, userId: USER, sessions: 4 });
-    sandbox.addUser({ projectKey: PROJECT, userId: 'bystander', sessions: 4 });
-    const env = await writeConfig(await createTestFolder(), {
+    stage.sandbox.addUser({ projectKey: PROJECT, userId: 'bystander', sessions: 4 });
+    env = await writeConfig(await createTestFolder(), {
       databaseUrl: stage.database.connectionString,
       redisUrl: backend.redisUrl,
       prefix: stage.queue.kind === 'redis' ? stage.queue.prefix : '',
@@ -55,24 +55,33 @@ describe.each(queueBackends())('kill -9 of the worker on $name', (backend) => {
       masterKey,
       token: 'stage-token',
     });
+  });
+  afterAll(async () => {
+    await Promise.all(everStarted.map((process) => process.stop()));
+    await stage.close();
+  });
+
+  it.each(MOMENTS)('$name: the erasure completes all the same', async (moment) => {
+    const { sandbox } = stage;
+    const userId = `${moment.name.replaceAll(' ', '-')}@example.org`;
+    sandbox.addUser({ projectKey: PROJECT, userId, sessions: 4 });
     // A first look that does not find the job, so that there is a second.
     if (moment.name === 'between polls') sandbox.script('getJob', 'jobHiccup404');
-    const first = startLethe('worker', env);
-    workers.push(first);
-    const killed = killAt(moment, stage, first);
-    const { id } = await stage.submit(USER);
+    const victim = worker ?? startWorker();
+    const killed = killAt(moment, stage, victim);
+    const { id } = await stage.submit(userId);
     await killed;
 
-    workers.push(startLethe('worker', env));
+    worker = startWorker();
     const view = await stage.settled(id);
 
     checkTrail(view, await stage.trail(id));
     expect(view.state).toBe('completed');
-    expect(sandbox.hasUser(PROJECT, USER)).toBe(false);
+    expect(sandbox.hasUser(PROJECT, userId)).toBe(false);
     expect(sandbox.sessionCount(PROJECT, 'bystander')).toBe(4);
     expect(sandbox.maxActiveJobsPerUser).toBe(1);
-    expect(sandbox.deletionsAsked).toHaveLength(1);
-    for (const worker of workers) expect(worker.output()).not.toContain(USER);
+    expect(sandbox.deletionsAsked.filter((deletion) => deletion.userId === userId)).toHaveLength(1);
+    for (const process of everStarted) expect(process.output()).not.toContain('@example.org');
   });
 });
 

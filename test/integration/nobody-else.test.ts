@@ -8,7 +8,6 @@ import {
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { RequestView } from '../../src/app/request-view.ts';
 import { unroutableReason } from '../../src/domain/identifiers.ts';
 import { openStage, PROJECT, type Stage } from '../support/stage.ts';
 
@@ -162,12 +161,12 @@ describe('1,000 erasures through a server that decodes, resolves and cuts', () =
       const batch = asked.slice(from, from + 20).map((userId) => stage.submit(userId));
       ids.push(...(await Promise.all(batch)).map((view) => view.id));
     }
-    const views: RequestView[] = [];
-    for (const id of ids) views.push(await stage.settled(id, 120_000));
+    const settled = await stage.allSettled(150_000);
+    const views = ids.map((id) => settled.get(id));
 
     const completed = asked.filter((_, index) => views[index]?.state === 'completed');
     expect(new Set(completed)).toEqual(new Set(routable));
-    expect(views.filter((view) => view.attention === 'unroutable')).toHaveLength(
+    expect(views.filter((view) => view?.attention === 'unroutable')).toHaveLength(
       asked.length - routable.length,
     );
     const deleted = new Set(stage.sandbox.deletionsAsked.map((deletion) => deletion.userId));

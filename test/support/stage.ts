@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Deps } from '../../src/app/ports.ts';
 import type { RequestView } from '../../src/app/request-view.ts';
-import { listEvents, showRequest } from '../../src/app/show-request.ts';
+import { listEvents, listRequests, showRequest } from '../../src/app/show-request.ts';
 import { submitRequest } from '../../src/app/submit-request.ts';
 import type { Pace } from '../../src/domain/pace.ts';
 import { encodeEvent } from '../../src/evidence/encode-event.ts';
@@ -59,6 +59,8 @@ export interface Stage {
   show(requestId: string): Promise<RequestView>;
   /** Waits until the request is closed or waits for a person. */
   settled(requestId: string, patienceMs?: number): Promise<RequestView>;
+  /** Waits until every request there is has settled, and gives them by id; for many at once. */
+  allSettled(patienceMs: number): Promise<ReadonlyMap<string, RequestView>>;
   /** Waits until `condition` holds for the request. */
   until(requestId: string, condition: (view: RequestView) => boolean): Promise<RequestView>;
   trail(requestId: string): Promise<readonly TrailEvent[]>;
@@ -165,6 +167,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
         holds: (view) => SETTLED.has(view.state),
         patienceMs: patienceMs ?? PATIENCE_MS,
       }),
+    allSettled: (patienceMs) => allSettled({ deps, database }, patienceMs),
     until,
     trail: (requestId) => trail(deps, requestId),
     close: async () => {
@@ -209,6 +212,29 @@ async function waitUntil(
     if (Date.now() > deadline) throw new Error(`waited in vain; last seen: ${JSON.stringify(view, null, 1)}`);
     await sleep(25);
   }
+}
+
+const countRow = z.tuple([z.object({ open: z.number() })]);
+
+async function allSettled(
+  { deps, database }: Pick<Stage, 'deps' | 'database'>,
+  patienceMs: number,
+): Promise<ReadonlyMap<string, RequestView>> {
+  const deadline = Date.now() + patienceMs;
+  const sql = 'SELECT count(*)::int AS open FROM erasure_requests WHERE state <> ALL ($1)';
+  for (;;) {
+    const [{ open }] = countRow.parse((await database.pool.query(sql, [[...SETTLED]])).rows);
+    if (open === 0) break;
+    if (Date.now() > deadline) throw new Error(`waited in vain: ${open} requests have not settled`);
+    await sleep(100);
+  }
+  const views = new Map<string, RequestView>();
+  for (let cursor: string | null | undefined; cursor !== null;) {
+    const page = await listRequests(deps, { limit: 200, ...(cursor !== undefined && { before: cursor }) });
+    for (const view of page.items) views.set(view.id, view);
+    cursor = page.nextCursor;
+  }
+  return views;
 }
 
 async function trail(deps: Deps, requestId: string): Promise<readonly TrailEvent[]> {
