@@ -13,25 +13,31 @@ const STOP_MARGIN_MS = 10_000;
 
 /**
  * The life of a process: configuration first (status 78 with every mistake, before anything is opened), then the
- * parts, then `start`; SIGTERM and SIGINT stop it gracefully; an error that nobody handles ends it with a log line.
+ * parts, then `start`; SIGTERM and SIGINT stop it gracefully, also while it still starts; a start that fails leaves
+ * nothing running; an error that nobody handles ends it with a log line.
  */
 export async function runProcess(role: string, start: (core: Core) => Promise<Running>): Promise<void> {
   const config = configOrExit();
   const logger = createLogger({ level: config.log.level, name: `lethe-${role}` });
-  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-    process.on(event, (error: unknown) => {
-      logger.fatal({ err: error }, `${event}: the process ends`);
-      process.exit(1);
-    });
-  }
+  endOnUnhandled(logger);
+  const stopAsked = stopSignal(logger, config.worker.drainMs + STOP_MARGIN_MS);
+  let status = 0;
   try {
     const core = await openCore(config, { role, logger });
-    const running = await start(core);
-    stopOnSignals({ core, running, logger });
+    try {
+      const running = await start(core);
+      await stopAsked;
+      await running.stop();
+    } finally {
+      await core.close();
+    }
+    logger.info('stopped');
   } catch (error) {
-    logger.fatal({ err: error }, 'could not start');
-    process.exit(1);
+    logger.fatal({ err: error }, 'could not start or stop');
+    status = 1;
   }
+  logger.flush();
+  process.exit(status);
 }
 
 function configOrExit(): Config {
@@ -44,32 +50,30 @@ function configOrExit(): Config {
   }
 }
 
-function stopOnSignals({ core, running, logger }: { core: Core; running: Running; logger: Logger }): void {
-  let stopping = false;
-  const stop = (signal: string) => {
-    if (stopping) return;
-    stopping = true;
-    logger.info({ signal }, 'stopping');
-    const timer = setTimeout(() => {
-      logger.error('did not stop in time; ending');
+function endOnUnhandled(logger: Logger): void {
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      logger.fatal({ err: error }, `${event}: the process ends`);
       process.exit(1);
-    }, core.config.worker.drainMs + STOP_MARGIN_MS);
-    running
-      .stop()
-      .then(() => core.close())
-      .then(
-        () => {
-          clearTimeout(timer);
-          logger.info('stopped');
-          logger.flush();
-          process.exit(0);
-        },
-        (error: unknown) => {
-          logger.error({ err: error }, 'stopping failed');
-          process.exit(1);
-        },
-      );
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+    });
+  }
+}
+
+/** Resolves at the first SIGTERM or SIGINT. From then on the process has `limitMs` to end in order. */
+function stopSignal(logger: Logger, limitMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    let stopping = false;
+    const stop = (signal: string) => {
+      if (stopping) return;
+      stopping = true;
+      logger.info({ signal }, 'stopping');
+      setTimeout(() => {
+        logger.error('did not stop in time; ending');
+        process.exit(1);
+      }, limitMs).unref();
+      resolve();
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+  });
 }

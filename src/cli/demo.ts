@@ -75,8 +75,8 @@ async function openStage(): Promise<Stage> {
   };
 }
 
-/** Sends the whole cast's requests and follows them until nothing more happens by itself. */
-async function perform(client: DemoClient): Promise<readonly ShownRequest[]> {
+/** Sends the whole cast's requests and follows them until nothing more happens by itself, or somebody interrupts. */
+async function perform(client: DemoClient, interrupted: AbortSignal): Promise<readonly ShownRequest[]> {
   const started = Date.now();
   const progress = new ProgressLine();
   const ids = await Promise.all(
@@ -87,7 +87,8 @@ async function perform(client: DemoClient): Promise<readonly ShownRequest[]> {
   for (;;) {
     const requests = await client.list();
     progress.show(requests, (Date.now() - started) / 1000);
-    if (requests.every(isSettled) || Date.now() - started > LIMIT_MS) {
+    const over = requests.every(isSettled) || Date.now() - started > LIMIT_MS;
+    if (over || interrupted.aborted) {
       progress.end();
       return ids.flatMap((id) => requests.find((request) => request.id === id) ?? []);
     }
@@ -114,36 +115,60 @@ function judge(requests: readonly ShownRequest[], sandbox: Sandbox): readonly st
 
 async function main(args: string[]): Promise<number> {
   const { values } = parseArgs({ args, options: { keep: { type: 'boolean', default: false } } });
+  const interrupted = interruption();
   process.stdout.write('Starting a sandbox of OpenReplay, an embedded Postgres, the API and a worker …\n');
   const stage = await openStage();
   try {
     process.stdout.write(
       `${CAST.length} erasure requests over HTTP; a night of this OpenReplay takes ${DAY_MS / 1000} s.\n`,
     );
-    const requests = await perform(new DemoClient(stage.apiUrl, stage.adminKey));
-    const rows = requests.flatMap((request, index) => {
-      const part = CAST[index];
-      return part ? [{ part, request }] : [];
-    });
-    process.stdout.write(`\n${resultTable(rows)}\n\n`);
-    const problems = judge(requests, stage.sandbox);
-    for (const problem of problems) process.stdout.write(`WRONG: ${problem}\n`);
-    if (problems.length === 0) {
-      const kept = BYSTANDERS.length;
-      process.stdout.write(
-        `OpenReplay itself holds none of the ${CAST.length - 1} people any more; the ${kept} others are untouched.\n` +
-          'One request waits for a person, as it must: its id can never be sent safely.\n',
-      );
-    }
-    if (values.keep) await keep(stage);
-    return problems.length === 0 ? 0 : 1;
+    const requests = await perform(new DemoClient(stage.apiUrl, stage.adminKey), interrupted);
+    if (interrupted.aborted) return EXIT_INTERRUPTED;
+    const problems = report(requests, stage.sandbox);
+    if (values.keep) await keep(stage, interrupted);
+    return problems === 0 ? 0 : 1;
   } finally {
     await stage.close();
   }
 }
 
+/** As a shell reports a program that Ctrl-C ended. */
+const EXIT_INTERRUPTED = 130;
+
+/** Aborted by the first Ctrl-C, so that nothing is left running; a second one ends the process at once. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  const interrupt = () => {
+    if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    process.stdout.write('\nStopping …\n');
+    controller.abort();
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  return controller.signal;
+}
+
+/** Prints the table and what is wrong with it; gives the number of things that are. */
+function report(requests: readonly ShownRequest[], sandbox: Sandbox): number {
+  const rows = requests.flatMap((request, index) => {
+    const part = CAST[index];
+    return part ? [{ part, request }] : [];
+  });
+  process.stdout.write(`\n${resultTable(rows)}\n\n`);
+  const problems = judge(requests, sandbox);
+  for (const problem of problems) process.stdout.write(`WRONG: ${problem}\n`);
+  if (problems.length === 0) {
+    const kept = BYSTANDERS.length;
+    process.stdout.write(
+      `OpenReplay itself holds none of the ${CAST.length - 1} people any more; the ${kept} others are untouched.\n` +
+        'One request waits for a person, as it must: its id can never be sent safely.\n',
+    );
+  }
+  return problems.length;
+}
+
 /** Leaves everything running until Ctrl-C. */
-async function keep(stage: Stage): Promise<void> {
+async function keep(stage: Stage, interrupted: AbortSignal): Promise<void> {
   process.stdout.write(`
 Lethe   ${stage.apiUrl}
 key     ${stage.adminKey}
@@ -152,9 +177,11 @@ sandbox ${stage.sandboxUrl}
 Try:    curl -H 'Authorization: Bearer ${stage.adminKey}' ${stage.apiUrl}/v1/erasure-requests
 Stop:   Ctrl-C
 `);
+  if (interrupted.aborted) return;
   await new Promise<void>((resolve) => {
-    process.once('SIGINT', resolve);
-    process.once('SIGTERM', resolve);
+    interrupted.addEventListener('abort', () => {
+      resolve();
+    });
   });
 }
 

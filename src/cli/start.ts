@@ -5,7 +5,10 @@ import { startApi } from '../start-api.ts';
 /** API and workers in one process: what `npm start` runs. */
 await runProcess('all', async (core) => {
   const worker = await startWorkerOf(core);
-  const api = await startApi(core);
+  const api = await startApi(core).catch(async (error: unknown) => {
+    await worker.stop();
+    throw error;
+  });
   return {
     stop: async () => {
       await api.stop();

@@ -40,15 +40,56 @@ export async function ask(address: Address, dataFolder: string): Promise<Answer>
   }
 }
 
-/** Creates the database when it is missing. Several processes may do so at once. */
-export async function ensureDatabase(address: Address): Promise<void> {
-  await withClient(address, async (client) => {
-    const found = await client.query('SELECT FROM pg_database WHERE datname = $1', [EMBEDDED_DATABASE]);
-    if (found.rowCount === 1) return;
-    await client.query(`CREATE DATABASE ${EMBEDDED_DATABASE}`).catch((error: unknown) => {
-      if (!EXISTS_ALREADY.includes(codeOf(error) ?? '')) throw error;
-    });
+/** A connection that is kept open for as long as its process uses the server. */
+export interface Presence {
+  /** Resolves once the server has seen the connection end. */
+  end(): Promise<void>;
+}
+
+/** Stands in pg_stat_activity for every process that uses the server. */
+const PRESENCE = 'lethe-embedded';
+
+/**
+ * Takes up a presence on the server, and creates the database when it is missing. Several processes may do so at
+ * once. The open connection alone does not keep the process alive.
+ */
+export async function openPresence(address: Address): Promise<Presence> {
+  const pool = new pg.Pool({
+    ...clientOptions(address),
+    application_name: PRESENCE,
+    max: 1,
+    idleTimeoutMillis: 0,
+    allowExitOnIdle: true,
   });
+  // Without a listener, a server that goes away would end the process.
+  pool.on('error', () => undefined);
+  try {
+    await ensureDatabase(pool);
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+  return { end: () => pool.end() };
+}
+
+async function ensureDatabase(pool: pg.Pool): Promise<void> {
+  const found = await pool.query('SELECT FROM pg_database WHERE datname = $1', [EMBEDDED_DATABASE]);
+  if (found.rowCount === 1) return;
+  await pool.query(`CREATE DATABASE ${EMBEDDED_DATABASE}`).catch((error: unknown) => {
+    if (!EXISTS_ALREADY.includes(codeOf(error) ?? '')) throw error;
+  });
+}
+
+const countRows = z.tuple([z.object({ present: z.number() })]);
+
+/** How many processes use the server; none when it does not answer. */
+export async function countPresences(address: Address): Promise<number> {
+  const sql = 'SELECT count(*)::int AS present FROM pg_stat_activity WHERE application_name = $1';
+  const counting = withClient(address, async (client) => {
+    const [{ present }] = countRows.parse((await client.query(sql, [PRESENCE])).rows);
+    return present;
+  });
+  return counting.catch(() => 0);
 }
 
 /** The URL for clients. The password is hexadecimal, so nothing in it needs escaping. */
@@ -57,15 +98,7 @@ export function connectionStringOf(address: Address): string {
 }
 
 async function withClient<T>(address: Address, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({
-    host: '127.0.0.1',
-    port: address.port,
-    user: EMBEDDED_USER,
-    password: address.password,
-    database: 'postgres',
-    ssl: false,
-    connectionTimeoutMillis: ANSWER_TIMEOUT_MS,
-  });
+  const client = new pg.Client(clientOptions(address));
   // Without a listener, a server that goes away in the middle would end the process.
   client.on('error', () => undefined);
   try {
@@ -74,4 +107,16 @@ async function withClient<T>(address: Address, work: (client: pg.Client) => Prom
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+function clientOptions(address: Address): pg.ClientConfig {
+  return {
+    host: '127.0.0.1',
+    port: address.port,
+    user: EMBEDDED_USER,
+    password: address.password,
+    database: 'postgres',
+    ssl: false,
+    connectionTimeoutMillis: ANSWER_TIMEOUT_MS,
+  };
 }

@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -87,6 +88,8 @@ export async function adoptOrLaunch(options: ServerOptions): Promise<RunningServ
  * @throws EmbeddedPostgresError EMBEDDED_STOP_FAILED when it is still there after 40 s.
  */
 export async function stopServer(pid: number, places: Places, binaries?: Binaries): Promise<void> {
+  // It may have ended, and its number may be another program's by now.
+  if (!(await isPostmasterOf(pid, places.dataFolder))) return;
   if (process.platform === 'win32' && binaries !== undefined) {
     // Node has no signals there: it would end the process at once.
     await run(binaries.pgCtl, ['stop', '-D', places.dataFolder, '-m', 'fast', '-W']).catch(() => undefined);
@@ -98,6 +101,13 @@ export async function stopServer(pid: number, places: Places, binaries?: Binarie
   if (await hasEnded(pid, places, IMMEDIATE_STOP_MS)) return;
   const message = `The embedded Postgres (process ${pid}) did not stop; see ${places.logFile}.`;
   throw new EmbeddedPostgresError('EMBEDDED_STOP_FAILED', message);
+}
+
+/** Waits until a child that has been stopped is collected, so that its process id is nobody's. */
+export async function hasExited(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.ref();
+  await once(child, 'exit');
 }
 
 /** The server that runs on the data folder, once it answers; undefined when there is none, or no longer. */

@@ -1,12 +1,12 @@
 import { prepareBinaries } from './binaries.ts';
 import { ensureCluster, readOrCreatePassword } from './cluster.ts';
-import { connectionStringOf, ensureDatabase } from './conversation.ts';
+import { connectionStringOf, countPresences, openPresence, type Presence } from './conversation.ts';
 import { codeOf, EmbeddedPostgresError, messageOf } from './embedded-error.ts';
 import { FALLBACK_ROOT, lookUpPlaces, preparePlaces, rememberHome } from './places.ts';
 import { isPostmasterOf, readPostmasterFile } from './postmaster-file.ts';
 import { isRoot } from './server-account.ts';
-import type { RunningServer } from './server.ts';
-import { adoptOrLaunch, stopServer } from './server.ts';
+import type { RunningServer, ServerOptions } from './server.ts';
+import { adoptOrLaunch, hasExited, stopServer } from './server.ts';
 import type { Places } from './places.ts';
 import type { Binaries } from './binaries.ts';
 
@@ -29,7 +29,10 @@ export interface EmbeddedPostgres {
   readonly pid: number;
   /** Whether the server was running before. */
   readonly adopted: boolean;
-  /** Stops the server that this call started, and waits. Does nothing for an adopted one, or a second time. */
+  /**
+   * Gives the server up. The last of the processes that share it stops it, whichever started it, and waits for its
+   * end. Does nothing a second time.
+   */
   stop(): Promise<void>;
 }
 
@@ -84,37 +87,65 @@ async function start(
   const password = await readOrCreatePassword(places);
   await ensureCluster({ binaries, places, password, durable: settings['fsync'] !== 'off' });
   if (await rememberHome(places)) log(`The database of ${places.directory} is kept in ${places.home}.`);
-  const server = await adoptOrLaunch({ binaries, places, password, settings, startTimeoutMs });
-  const stop = stopOnce(server, { places, binaries, log });
-  const address = { port: server.port, password };
-  try {
-    await ensureDatabase(address);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  const used = await adoptAndStay({ binaries, places, password, settings, startTimeoutMs });
+  const { server } = used;
   const how = server.adopted ? 'was running already' : 'started';
   log(`Embedded Postgres ${how} on 127.0.0.1:${server.port} (process ${server.pid}).`);
-  return { connectionString: connectionStringOf(address), pid: server.pid, adopted: server.adopted, stop };
+  return {
+    connectionString: connectionStringOf({ port: server.port, password }),
+    pid: server.pid,
+    adopted: server.adopted,
+    stop: giveUpOnce(used, { places, password, binaries, log }),
+  };
+}
+
+/** A server with our presence on it: nobody else who gives it up stops it now. */
+interface UsedServer {
+  readonly server: RunningServer;
+  readonly presence: Presence;
+}
+
+/** The last one to give a server up may be stopping it just as we adopt it; then the next one is ours. */
+const ADOPTIONS = 3;
+
+async function adoptAndStay(options: ServerOptions): Promise<UsedServer> {
+  for (let attempt = 1; ; attempt += 1) {
+    const server = await adoptOrLaunch(options);
+    try {
+      return { server, presence: await openPresence({ port: server.port, password: options.password }) };
+    } catch (error) {
+      if (server.adopted && attempt < ADOPTIONS) continue;
+      if (!server.adopted) await stopServer(server.pid, options.places, options.binaries);
+      throw error;
+    }
+  }
 }
 
 interface StopContext {
   readonly places: Places;
+  readonly password: string;
   readonly binaries: Binaries;
   readonly log: (message: string) => void;
 }
 
-function stopOnce(server: RunningServer, { places, binaries, log }: StopContext): () => Promise<void> {
-  let stopping: Promise<void> | undefined;
+function giveUpOnce({ server, presence }: UsedServer, context: StopContext): () => Promise<void> {
+  const { places, password, binaries, log } = context;
+  let giving: Promise<void> | undefined;
   server.child?.once('exit', (code, signal) => {
-    if (stopping !== undefined) return;
+    if (giving !== undefined) return;
     log(`Embedded Postgres ended by itself (${signal ?? `exit ${String(code)}`}); see ${places.logFile}.`);
   });
-  return () => {
-    if (server.adopted) return Promise.resolve();
-    stopping ??= stopServer(server.pid, places, binaries);
-    return stopping;
+  const giveUp = async (): Promise<void> => {
+    await presence.end();
+    // Counted only after our own presence has ended: of two that give up at once the later one sees nobody.
+    if ((await countPresences({ port: server.port, password })) > 0) {
+      log('Embedded Postgres stays: other processes use it; the last of them stops it.');
+      return;
+    }
+    await stopServer(server.pid, places, binaries);
+    if (server.child !== undefined) await hasExited(server.child);
   };
+  return () => (giving ??= giveUp());
 }
 
 /** Errors of the file system mean that the folder cannot be used; ours say what they mean already. */
