@@ -92,6 +92,7 @@ async function perform(context: WorkerContext, job: Payload): Promise<void> {
     const [first] = job.work;
     if (job.kind === 'poll') await poll(context, job.work);
     else if (first !== undefined) await STEPS[job.kind](context, first);
+    context.deps.log.debug({ kind: job.kind, count: job.work.length }, 'took work from the queue');
   } catch (error) {
     context.deps.log.warn(
       { err: error, kind: job.kind },

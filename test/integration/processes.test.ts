@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
+import { createSandbox } from '../../src/sandbox/sandbox.ts';
+import { startRawServer } from '../support/http-server.ts';
 import { startLethe, writeConfig, type LetheProcess } from '../support/lethe-process.ts';
 import { createTestFolder } from '../support/postgres.ts';
 import { queueBackends } from '../support/redis.ts';
@@ -8,6 +14,45 @@ import { openStage, PROJECT, type Stage } from '../support/stage.ts';
 
 const listening = z.object({ port: z.number() });
 const answer = z.object({ id: z.string(), state: z.string() });
+
+/** Calls the API of a process, once it listens, with this key. */
+async function clientOf(api: LetheProcess, key: string) {
+  const said = await api.says('the API listens');
+  const line = said.split('\n').find((text) => text.includes('the API listens')) ?? '';
+  const { port } = listening.parse(JSON.parse(line));
+  return async (route: string, init: RequestInit = {}) => {
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+    return fetch(`http://127.0.0.1:${port}${route}`, { ...init, headers });
+  };
+}
+type Call = Awaited<ReturnType<typeof clientOf>>;
+
+async function submit(call: Call, userId: string): Promise<string> {
+  const body = JSON.stringify({ subject: { userId }, projectKeys: [PROJECT] });
+  const response = await call('/v1/erasure-requests', { method: 'POST', body });
+  expect(response.status).toBe(201);
+  return answer.parse(await response.json()).id;
+}
+
+async function completed(call: Call, id: string): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    const seen = answer.parse(await (await call(`/v1/erasure-requests/${id}`)).json());
+    if (seen.state === 'completed') return;
+    if (Date.now() > deadline) throw new Error(`waited in vain; the request is ${seen.state}`);
+    await sleep(50);
+  }
+}
+
+/** How many jobs of the queue a worker says it took, in its log at debug level. */
+function jobsTaken(worker: LetheProcess): number {
+  return worker.output().split('took work from the queue').length - 1;
+}
+
+const processes: LetheProcess[] = [];
+afterEach(async () => {
+  await Promise.all(processes.splice(0).map((process) => process.stop()));
+});
 
 describe('a configuration with mistakes', () => {
   it('ends the process with status 78, naming all of them, before a port is opened', async () => {
@@ -18,11 +63,78 @@ describe('a configuration with mistakes', () => {
   });
 });
 
+describe('the embedded default, with nothing but an address and a key', () => {
+  /** Programs in a folder of their own, against a sandbox. */
+  async function openHome() {
+    const sandbox = createSandbox({
+      personality: 'real',
+      token: 'home-token',
+      jobDelayMs: 80,
+      analyticsLagMs: 1,
+    });
+    sandbox.addProject(PROJECT);
+    sandbox.addUser({ projectKey: PROJECT, userId: 'somebody', sessions: 3 });
+    const cwd = await createTestFolder();
+    const data = path.join(cwd, '.lethe');
+    const env = { OPENREPLAY_URL: await sandbox.start(), OPENREPLAY_API_KEY: 'home-token', PORT: '0' };
+    const start = (program: 'all' | 'api' | 'worker', change: Record<string, string> = {}) => {
+      const started = startLethe(program, { ...env, ...change }, { cwd });
+      processes.push(started);
+      return started;
+    };
+    const key = async () => (await readFile(path.join(data, 'admin-key'), 'utf8')).trim();
+    const running = () => existsSync(path.join(data, 'postgres', 'data', 'postmaster.pid'));
+    return { sandbox, data, start, key, running };
+  }
+
+  it('serves API and worker in one process, and takes its Postgres along when it stops', async () => {
+    const { sandbox, data, start, key, running } = await openHome();
+    const lethe = start('all');
+    await lethe.says('the API listens');
+    const call = await clientOf(lethe, await key());
+    await completed(call, await submit(call, 'somebody'));
+    expect(sandbox.hasUser(PROJECT, 'somebody')).toBe(false);
+    for (const secret of ['admin-key', 'master-key']) {
+      expect((await stat(path.join(data, secret))).mode & 0o777).toBe(0o600);
+      expect(lethe.output()).toContain(secret);
+    }
+    expect(running()).toBe(true);
+    expect(await lethe.stop()).toBe(0);
+    expect(running()).toBe(false);
+    expect(lethe.output()).not.toContain('somebody');
+    await sandbox.stop();
+  });
+
+  it('serves them as two processes, too: the last one to stop takes Postgres along', async () => {
+    const { sandbox, start, key, running } = await openHome();
+    const api = start('api');
+    await api.says('the API listens');
+    const call = await clientOf(api, await key());
+    const worker = start('worker');
+    await worker.says('the worker runs');
+    await completed(call, await submit(call, 'somebody'));
+    expect(await api.stop()).toBe(0);
+    expect(running()).toBe(true);
+    expect(await worker.stop()).toBe(0);
+    expect(running()).toBe(false);
+    await sandbox.stop();
+  });
+
+  it('leaves nothing running when it cannot start', async () => {
+    const { sandbox, start, running } = await openHome();
+    const squatter = await startRawServer(() => undefined);
+    const lethe = start('all', { PORT: String(squatter.port) });
+    expect(await lethe.ended()).toBe(1);
+    expect(lethe.output()).toContain('EADDRINUSE');
+    expect(running()).toBe(false);
+    await squatter.close();
+    await sandbox.stop();
+  });
+});
+
 describe.each(queueBackends())('API and two workers as processes on $name', (backend) => {
   let stage: Stage | undefined;
-  const processes: LetheProcess[] = [];
   afterEach(async () => {
-    await Promise.all(processes.splice(0).map((process) => process.stop()));
     await stage?.close();
   });
 
@@ -36,30 +148,21 @@ describe.each(queueBackends())('API and two workers as processes on $name', (bac
       openReplayUrl: stage.openReplayUrl,
       masterKey,
       token: 'stage-token',
+      logLevel: 'debug',
     });
     const keys = startLethe('keys', env, { args: ['create', '--name', 'test', '--scope', 'admin'] });
     expect(await keys.ended()).toBe(0);
     const key = /lethe_[\w-]+/.exec(keys.output())?.[0] ?? '';
-    const debug = { ...env };
-    processes.push(startLethe('api', debug), startLethe('worker', debug), startLethe('worker', debug));
-    const [api] = processes;
-    if (api === undefined) throw new Error('no API');
-    const said = await api.says('the API listens');
-    const line = said.split('\n').find((text) => text.includes('the API listens')) ?? '';
-    const { port } = listening.parse(JSON.parse(line));
-    await Promise.all(processes.slice(1).map((worker) => worker.says('the worker runs')));
-    const call = async (path: string, init: RequestInit = {}) => {
-      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
-      return fetch(`http://127.0.0.1:${port}${path}`, { ...init, headers });
-    };
+    const api = startLethe('api', env);
+    const workers = [startLethe('worker', env), startLethe('worker', env)];
+    processes.push(api, ...workers);
+    const call = await clientOf(api, key);
+    await Promise.all(workers.map((worker) => worker.says('the worker runs')));
 
     const ids: string[] = [];
     for (let index = 0; index < 40; index += 1) {
       stage.sandbox.addUser({ projectKey: PROJECT, userId: `person-${index}`, sessions: 1 });
-      const body = JSON.stringify({ subject: { userId: `person-${index}` }, projectKeys: [PROJECT] });
-      const response = await call('/v1/erasure-requests', { method: 'POST', body });
-      expect(response.status).toBe(201);
-      ids.push(answer.parse(await response.json()).id);
+      ids.push(await submit(call, `person-${index}`));
     }
     for (const id of ids) expect((await stage.settled(id)).state).toBe('completed');
 
@@ -67,6 +170,8 @@ describe.each(queueBackends())('API and two workers as processes on $name', (bac
     expect((await call('/readyz')).status).toBe(200);
     expect((await call('/healthz')).status).toBe(200);
     expect(stage.sandbox.deletionsAsked).toHaveLength(40);
+    // Each has a real part of the work: 160 steps and more, the polls of which may go together.
+    for (const worker of workers) expect(jobsTaken(worker)).toBeGreaterThanOrEqual(10);
     const output = processes.map((process) => process.output()).join('');
     expect(output).not.toContain('person-');
     expect(await Promise.all(processes.splice(0).map((process) => process.stop()))).toEqual([0, 0, 0]);

@@ -86,6 +86,7 @@ export async function writeConfig(
     openReplayUrl: string;
     masterKey: Uint8Array;
     token: string;
+    logLevel?: 'info' | 'debug';
   },
 ): Promise<Record<string, string>> {
   const path = join(folder, 'lethe.yaml');
@@ -104,7 +105,7 @@ polling: { minIntervalMs: 100, maxIntervalMs: 300, fraction: 0.25 }
 verification: { retryMs: 100, settleMs: 1000 }
 retry: { baseMs: 50, maxMs: 300 }
 worker: { leaseMs: 1000, handOutMs: 1000, dispatchIntervalMs: 25, drainMs: 3000 }
-log: { level: info }
+log: { level: ${parts.logLevel ?? 'info'} }
 `,
   );
   return {
