@@ -29,17 +29,24 @@ export interface LetheProcess {
 
 const PATIENCE_MS = 20_000;
 
-/** Starts one of Lethe's programs in a process of its own, with this environment and nothing of ours. */
+/**
+ * Starts one of Lethe's programs in a process of its own, with this environment and nothing of ours. `root` is where
+ * the program lies; this checkout when not given.
+ */
 export function startLethe(
   program: keyof typeof PROGRAMS,
   env: Readonly<Record<string, string>>,
-  options: { args?: readonly string[]; cwd?: string } = {},
+  options: { args?: readonly string[]; cwd?: string; root?: string } = {},
 ): LetheProcess {
-  const child = spawn(process.execPath, [join(ROOT, PROGRAMS[program]), ...(options.args ?? [])], {
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
-    cwd: options.cwd ?? ROOT,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    [join(options.root ?? ROOT, PROGRAMS[program]), ...(options.args ?? [])],
+    {
+      env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+      cwd: options.cwd ?? ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let text = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (chunk: string) => {
