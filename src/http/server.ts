@@ -34,8 +34,12 @@ export async function startHttpServer({ app, host, port }: HttpServerOptions): P
     app,
   );
   let stopping: Promise<void> | undefined;
+  const unsent = new Set<http.ServerResponse>();
   server.prependListener('request', (_req, res) => {
+    unsent.add(res);
+    if (stopping) res.shouldKeepAlive = false;
     res.once('close', () => {
+      unsent.delete(res);
       // Its connection counts as idle only after this event has been dealt with.
       if (stopping) {
         setImmediate(() => {
@@ -44,6 +48,11 @@ export async function startHttpServer({ app, host, port }: HttpServerOptions): P
       }
     });
   });
+  // Node counts a connection as idle, and cuts it on close, once its answer was written, sent out or not.
+  const closeIdleConnections = server.closeIdleConnections.bind(server);
+  server.closeIdleConnections = () => {
+    if (unsent.size === 0) closeIdleConnections();
+  };
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);

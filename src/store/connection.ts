@@ -67,6 +67,11 @@ export async function inTransaction<T>(pool: pg.Pool, work: InTransaction<T>): P
 async function once<T>(pool: pg.Pool, work: InTransaction<T>): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
+  // The pool listens only while a connection is idle: one that is lost in use would, unheard, end the process.
+  const lost = (error: Error) => {
+    broken = error;
+  };
+  client.on('error', lost);
   try {
     const [, clock] = begun.parse(await client.query(BEGIN));
     const result = await work(client, clock.rows[0].now);
@@ -78,6 +83,7 @@ async function once<T>(pool: pg.Pool, work: InTransaction<T>): Promise<T> {
     });
     throw error;
   } finally {
+    client.off('error', lost);
     // A connection that cannot even roll back is thrown away, not given back to the pool.
     client.release(broken);
   }

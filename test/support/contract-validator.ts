@@ -1,10 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { constants, Script } from 'node:vm';
-import type * as OpenApiBackend from 'openapi-backend';
-import type { Document, OpenAPIBackend, Operation } from 'openapi-backend';
+import type { OpenAPIBackend, Operation } from 'openapi-backend';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { definitionOf, importOpenApiBackend, textOf } from './openapi-backend.ts';
 
 const CONTRACT = new URL('../contract/openreplay.openapi.yaml', import.meta.url);
 
@@ -37,6 +35,7 @@ export async function loadContract(): Promise<Contract> {
   const { OpenAPIBackend } = await importOpenApiBackend();
   const document = contractDocument.parse(parse(await readFile(CONTRACT, 'utf8')));
   const basePaths = document.servers.map(({ url }) => new URL(url.replace(/\{\w+\}/g, 'instance')).pathname);
+  // `strict` checks the document itself when it starts.
   const api = new OpenAPIBackend({
     definition: definitionOf(strictCopyOf(document)),
     strict: true,
@@ -49,19 +48,6 @@ export async function loadContract(): Promise<Contract> {
     validateRequest: (request) => validateRequest(api, basePaths, request),
     validateResponse: (operationId, status, body) => validateResponse(api, operationId, { status, body }),
   };
-}
-
-/**
- * openapi-backend is CommonJS and requires an ES module. Node 20.19 and later allow that, the module loader of Jest
- * does not, so the package is imported by node's own.
- */
-async function importOpenApiBackend(): Promise<typeof OpenApiBackend> {
-  const script = new Script("import('openapi-backend')", {
-    filename: fileURLToPath(import.meta.url),
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  });
-  const loaded: unknown = await script.runInThisContext();
-  return z.custom<typeof OpenApiBackend>().parse(loaded);
 }
 
 const contractDocument = z.looseObject({
@@ -80,11 +66,6 @@ function strictCopyOf(document: ContractDocument): ContractDocument {
   );
   // The list of tags is prose, and an unquoted comma in it makes it invalid OpenAPI; the file is kept as it was given.
   return { ...document, tags: [], components: { ...document.components, schemas } };
-}
-
-/** The type is taken on trust here: `strict` makes openapi-backend check the document itself when it starts. */
-function definitionOf(document: ContractDocument): Document {
-  return z.custom<Document>().parse(document);
 }
 
 function validateRequest(api: OpenAPIBackend, basePaths: readonly string[], seen: SeenRequest) {
@@ -123,10 +104,4 @@ function validateResponse(
   if (!Object.hasOwn(operation.responses ?? {}, String(status)))
     return [`status ${status} is not in the contract`];
   return textOf(api.validateResponse(body, operation, status).errors);
-}
-
-function textOf(
-  errors: readonly { instancePath: string; message?: string | undefined }[] | null | undefined,
-) {
-  return (errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message ?? 'is wrong'}`);
 }
