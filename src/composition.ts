@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type pg from 'pg';
 import type { Logger } from 'pino';
@@ -76,19 +76,16 @@ async function embeddedMasterKey(config: Config, logger: Logger): Promise<Uint8A
   return key;
 }
 
-/** The embedded default needs no command before its first use: an admin key lies beside the database. */
+/**
+ * The embedded default needs no command before its first use: an admin key lies beside the database. The file comes
+ * first and its key is looked for at every start, so that a crash between the two leaves no key that opens nothing.
+ */
 async function embeddedAdminKey(config: Config, store: Store, logger: Logger): Promise<void> {
   const path = join(config.dataDirectory, 'admin-key');
-  if (existsSync(path)) return;
-  const token = newToken();
-  if (!(await writeOnce(path, `${token}\n`))) return;
-  await store.insertApiKey({
-    id: newId('ak'),
-    name: 'admin',
-    scopes: ['admin'],
-    tokenHash: hashToken(token),
-  });
-  logger.warn({ path }, 'made an admin API key; it stands in this file');
+  await writeOnce(path, `${newToken()}\n`);
+  const tokenHash = hashToken((await readFile(path, 'utf8')).trim());
+  const made = await store.insertApiKey({ id: newId('ak'), name: 'admin', scopes: ['admin'], tokenHash });
+  if (made) logger.warn({ path }, 'made an admin API key; it stands in this file');
 }
 
 interface Parts {

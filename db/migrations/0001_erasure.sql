@@ -17,7 +17,8 @@ CREATE TABLE erasure_requests (
   state                text NOT NULL CONSTRAINT erasure_requests_state CHECK (state IN (
                          'received', 'awaiting_identity', 'awaiting_approval', 'cooling_off', 'on_hold', 'discovering',
                          'erasing', 'needs_attention', 'completed', 'refused', 'cancelled')),
-  attention            text,
+  attention            text CONSTRAINT erasure_requests_attention CHECK (attention IN (
+                         'tasks_need_attention', 'unroutable', 'project_unknown', 'no_projects')),
   regulation           text NOT NULL CHECK (regulation IN ('gdpr', 'uk_gdpr', 'ccpa')),
   channel              text NOT NULL CHECK (channel IN ('api')),
   connection           text NOT NULL,
@@ -51,8 +52,11 @@ CREATE TABLE tasks (
   state              text NOT NULL CONSTRAINT tasks_state CHECK (state IN (
                        'pending', 'submitting', 'submitted', 'verifying', 'erased', 'residue', 'failed', 'unroutable',
                        'cancelled')),
-  unroutable_reason  text,
-  attention          text,
+  unroutable_reason  text CONSTRAINT tasks_unroutable_reason CHECK (unroutable_reason IN (
+                       'empty', 'too_long', 'slash', 'control_character', 'dot_segment', 'lone_surrogate')),
+  attention          text CONSTRAINT tasks_attention CHECK (attention IN (
+                       'unroutable', 'residue_sessions', 'residue_user', 'residue_live', 'too_many_rounds',
+                       'jobs_keep_failing', 'jobs_keep_being_cancelled', 'submission_rejected', 'unsendable')),
   -- One entry a job asked of OpenReplay; its shape is checked wherever it is read.
   rounds             jsonb NOT NULL DEFAULT '[]',
   verification       jsonb,
@@ -61,13 +65,14 @@ CREATE TABLE tasks (
   updated_at         timestamptz NOT NULL DEFAULT now(),
   CHECK (project_key IS NOT NULL OR unroutable_reason IS NOT NULL),
   CHECK ((state IN ('residue', 'failed', 'unroutable')) = (attention IS NOT NULL)),
-  UNIQUE (request_id, connection, project_key)
+  UNIQUE NULLS NOT DISTINCT (request_id, connection, project_key)
 );
 
 -- The trail. Bytes are stored as they were encoded and hashed: never as jsonb, which reorders.
 CREATE TABLE audit_events (
   request_id  text NOT NULL REFERENCES erasure_requests (id),
   seq         integer NOT NULL CHECK (seq >= 0),
+  -- No list of its words here: a trail keeps the types of every version that wrote to it.
   type        text NOT NULL,
   bytes       bytea NOT NULL,
   created_at  timestamptz NOT NULL DEFAULT now(),
@@ -84,7 +89,10 @@ CREATE TABLE work (
   project_key  text,
   kind         text NOT NULL CONSTRAINT work_kind CHECK (kind IN ('discover', 'submit', 'poll', 'verify', 'cancel')),
   run_at       timestamptz NOT NULL,
-  reason       text NOT NULL,
+  reason       text NOT NULL CONSTRAINT work_reason CHECK (reason IN (
+                 'queued', 'job_scheduled', 'job_running', 'job_unknown', 'job_cancelled_by_somebody', 'settling',
+                 'conflict_without_job', 'key_refused', 'rate_limited', 'rejected', 'redirected', 'server_error',
+                 'unreadable', 'unreachable', 'no_answer', 'internal_error')),
   attempts     integer NOT NULL DEFAULT 0,
   -- Set while the dispatcher has handed it out or a worker holds it.
   lease        uuid,

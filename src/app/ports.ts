@@ -139,6 +139,12 @@ export interface ApiKey {
   readonly scopes: readonly string[];
 }
 
+export interface ListedApiKey extends ApiKey {
+  readonly createdAt: Date;
+  readonly lastUsedAt: Date | null;
+  readonly revokedAt: Date | null;
+}
+
 export interface Store {
   /** Runs `work` in one transaction; retried whole on a serialization failure or deadlock. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
@@ -161,7 +167,11 @@ export interface Store {
   /** Hands work back at once, for whoever is free. */
   releaseLeases(leases: readonly WorkLease[]): Promise<void>;
   findApiKey(tokenHash: Uint8Array): Promise<ApiKey | undefined>;
-  insertApiKey(key: ApiKey & { tokenHash: Uint8Array }): Promise<void>;
+  /** False when there is a key with this token already; it stays as it is. */
+  insertApiKey(key: ApiKey & { tokenHash: Uint8Array }): Promise<boolean>;
+  listApiKeys(): Promise<readonly ListedApiKey[]>;
+  /** False when there is no such key, or it was revoked before. */
+  revokeApiKey(id: string): Promise<boolean>;
   /** Throws when the database does not answer. */
   ping(): Promise<void>;
 }

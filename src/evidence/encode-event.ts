@@ -1,5 +1,5 @@
 import canonicalize from 'canonicalize';
-import type { AuditEvent, EventData, EventValue } from '../domain/events.ts';
+import type { AuditEvent, EventData } from '../domain/events.ts';
 import { LetheError } from '../domain/errors.ts';
 
 /** The version of the event format, written into every event. */
@@ -9,7 +9,8 @@ const EVENT_FORMAT = 1;
  * The exact bytes of an audit event: RFC 8785 JSON in UTF-8. These bytes are what is stored, hashed and exported,
  * so nothing that different writers could write differently is let in.
  *
- * @throws LetheError EVENT_NOT_CANONICAL for floats, unsafe integers, lone surrogates or U+0000
+ * @throws LetheError EVENT_NOT_CANONICAL for floats, unsafe integers, lone surrogates, U+0000, or anything but plain
+ *   objects, arrays and JSON's own values
  */
 export function encodeEvent(event: AuditEvent): Uint8Array {
   const shape: EventData = {
@@ -29,17 +30,29 @@ export function encodeEvent(event: AuditEvent): Uint8Array {
   return Buffer.from(text, 'utf8');
 }
 
-function assertCanonical(value: EventValue, path: string): void {
-  if (typeof value === 'string') {
-    if (!value.isWellFormed() || value.includes('\u0000')) throw notCanonical(path);
-  } else if (typeof value === 'number') {
-    if (!Number.isSafeInteger(value)) throw notCanonical(path);
-  } else if (typeof value === 'object' && value !== null) {
-    for (const [key, item] of Object.entries(value)) {
-      assertCanonical(key, path);
-      assertCanonical(item, `${path}.${key}`);
-    }
+/** Trusts no type: what canonicalize would leave out, or ask for its own JSON, is refused like what it cannot write. */
+function assertCanonical(value: unknown, path: string): void {
+  if (value === null || typeof value === 'boolean') return;
+  const canonical =
+    typeof value === 'string'
+      ? value.isWellFormed() && !value.includes('\u0000')
+      : typeof value === 'number'
+        ? Number.isSafeInteger(value)
+        : Array.isArray(value) || isPlainObject(value);
+  if (!canonical) throw notCanonical(path);
+  if (typeof value !== 'object') return;
+  for (const [key, item] of Object.entries(value)) {
+    assertCanonical(key, path);
+    assertCanonical(item, `${path}.${key}`);
   }
+}
+
+/** Told by the chain of prototypes and not by identity: an object of another realm (a test's) is as plain. */
+function isPlainObject(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if ('toJSON' in value && typeof value.toJSON === 'function') return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function notCanonical(path: string): LetheError {

@@ -10,7 +10,7 @@ export interface DispatcherOptions {
   readonly intervalMs: number;
   /** After this time, work that nobody took is handed out again. */
   readonly handOutMs: number;
-  /** The most that is out at a time over all dispatchers: bounds the queue's memory. */
+  /** Nothing is handed out while so much is out already, over all dispatchers: bounds the queue's memory. */
   readonly maxHandedOut: number;
   readonly log: Log;
 }

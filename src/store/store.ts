@@ -27,6 +27,8 @@ export function createStore(pool: pg.Pool): Store {
     releaseLeases: (leases) => available(work.renewLeases(pool, leases, 0)),
     findApiKey: (tokenHash) => available(apiKeys.findApiKey(pool, tokenHash)),
     insertApiKey: (key) => available(apiKeys.insertApiKey(pool, key)),
+    listApiKeys: () => available(apiKeys.listApiKeys(pool)),
+    revokeApiKey: (id) => available(apiKeys.revokeApiKey(pool, id)),
     ping: async () => {
       await available(pool.query('SELECT 1'));
     },

@@ -75,7 +75,8 @@ const claimed = z.array(
 
 /**
  * Leases work that is due, in batches, past rows that others are leasing just now. The lease's end is the row's new
- * run_at, so work whose holder died is due again by itself. No more is out at a time than `max`.
+ * run_at, so work whose holder died is due again by itself. Nothing is leased while `max` are out; dispatchers that look
+ * in the same instant may go over it together, each by at most `max`.
  */
 export async function claimDueWork(
   db: Queryable,

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { createSandbox } from '../../src/sandbox/sandbox.ts';
+import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { startRawServer } from '../support/http-server.ts';
 import { startLethe, writeConfig, type LetheProcess } from '../support/lethe-process.ts';
 import { createTestFolder } from '../support/postgres.ts';
@@ -64,71 +64,68 @@ describe('a configuration with mistakes', () => {
 });
 
 describe('the embedded default, with nothing but an address and a key', () => {
-  /** Programs in a folder of their own, against a sandbox. */
-  async function openHome() {
-    const sandbox = createSandbox({
-      personality: 'real',
-      token: 'home-token',
-      jobDelayMs: 80,
-      analyticsLagMs: 1,
-    });
+  let sandbox: Sandbox;
+  let env: Record<string, string>;
+  let cwd: string;
+  let data: string;
+  beforeAll(async () => {
+    sandbox = createSandbox({ personality: 'real', token: 'home-token', jobDelayMs: 80, analyticsLagMs: 1 });
     sandbox.addProject(PROJECT);
-    sandbox.addUser({ projectKey: PROJECT, userId: 'somebody', sessions: 3 });
-    const cwd = await createTestFolder();
-    const data = path.join(cwd, '.lethe');
-    const env = { OPENREPLAY_URL: await sandbox.start(), OPENREPLAY_API_KEY: 'home-token', PORT: '0' };
-    const start = (program: 'all' | 'api' | 'worker', change: Record<string, string> = {}) => {
-      const started = startLethe(program, { ...env, ...change }, { cwd });
-      processes.push(started);
-      return started;
-    };
-    const key = async () => (await readFile(path.join(data, 'admin-key'), 'utf8')).trim();
-    const running = () => existsSync(path.join(data, 'postgres', 'data', 'postmaster.pid'));
-    return { sandbox, data, start, key, running };
-  }
+    env = { OPENREPLAY_URL: await sandbox.start(), OPENREPLAY_API_KEY: 'home-token', PORT: '0' };
+    cwd = await createTestFolder();
+    data = path.join(cwd, '.lethe');
+  });
+  afterAll(async () => {
+    await sandbox.stop();
+  });
+
+  const start = (program: 'all' | 'api' | 'worker', change: Record<string, string> = {}) => {
+    const started = startLethe(program, { ...env, ...change }, { cwd });
+    processes.push(started);
+    return started;
+  };
+  const adminClient = async (api: LetheProcess) => {
+    await api.says('the API listens');
+    return clientOf(api, (await readFile(path.join(data, 'admin-key'), 'utf8')).trim());
+  };
+  const erase = async (call: Call, userId: string) => {
+    sandbox.addUser({ projectKey: PROJECT, userId, sessions: 3 });
+    await completed(call, await submit(call, userId));
+    expect(sandbox.hasUser(PROJECT, userId)).toBe(false);
+  };
+  const postgresRuns = () => existsSync(path.join(data, 'postgres', 'data', 'postmaster.pid'));
 
   it('serves API and worker in one process, and takes its Postgres along when it stops', async () => {
-    const { sandbox, data, start, key, running } = await openHome();
     const lethe = start('all');
-    await lethe.says('the API listens');
-    const call = await clientOf(lethe, await key());
-    await completed(call, await submit(call, 'somebody'));
-    expect(sandbox.hasUser(PROJECT, 'somebody')).toBe(false);
+    await erase(await adminClient(lethe), 'somebody');
     for (const secret of ['admin-key', 'master-key']) {
       expect((await stat(path.join(data, secret))).mode & 0o777).toBe(0o600);
       expect(lethe.output()).toContain(secret);
     }
-    expect(running()).toBe(true);
+    expect(postgresRuns()).toBe(true);
     expect(await lethe.stop()).toBe(0);
-    expect(running()).toBe(false);
+    expect(postgresRuns()).toBe(false);
     expect(lethe.output()).not.toContain('somebody');
-    await sandbox.stop();
   });
 
   it('serves them as two processes, too: the last one to stop takes Postgres along', async () => {
-    const { sandbox, start, key, running } = await openHome();
     const api = start('api');
-    await api.says('the API listens');
-    const call = await clientOf(api, await key());
+    const call = await adminClient(api);
     const worker = start('worker');
-    await worker.says('the worker runs');
-    await completed(call, await submit(call, 'somebody'));
+    await erase(call, 'another');
     expect(await api.stop()).toBe(0);
-    expect(running()).toBe(true);
+    expect(postgresRuns()).toBe(true);
     expect(await worker.stop()).toBe(0);
-    expect(running()).toBe(false);
-    await sandbox.stop();
+    expect(postgresRuns()).toBe(false);
   });
 
   it('leaves nothing running when it cannot start', async () => {
-    const { sandbox, start, running } = await openHome();
     const squatter = await startRawServer(() => undefined);
     const lethe = start('all', { PORT: String(squatter.port) });
     expect(await lethe.ended()).toBe(1);
     expect(lethe.output()).toContain('EADDRINUSE');
-    expect(running()).toBe(false);
+    expect(postgresRuns()).toBe(false);
     await squatter.close();
-    await sandbox.stop();
   });
 });
 

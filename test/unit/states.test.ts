@@ -11,6 +11,15 @@ import {
   taskStatesBefore,
 } from '../../src/domain/states.ts';
 
+type Transitions = Readonly<Record<string, readonly string[]>>;
+
+/** Every state that can follow on `from`, at once or later, and `from` itself. */
+function reachable(transitions: Transitions, from: readonly string[]): Set<string> {
+  const seen = new Set(from);
+  for (const state of seen) for (const next of transitions[state] ?? []) seen.add(next);
+  return seen;
+}
+
 describe('the state machines', () => {
   it('name every state and lead only to states they name', () => {
     expect([...REQUEST_STATES].sort()).toEqual(Object.keys(REQUEST_TRANSITIONS).sort());
@@ -45,4 +54,40 @@ describe('the state machines', () => {
       expect(kinds.filter(Boolean)).toHaveLength(1);
     }
   });
+
+  it.each<[string, Transitions, readonly string[]]>([
+    ['request', REQUEST_TRANSITIONS, ['received']],
+    // A user id that cannot be sent makes a task that is stuck from the first.
+    ['task', TASK_TRANSITIONS, ['pending', 'unroutable']],
+  ])('have no state that a %s never reaches, and none that it never leaves', (_name, table, first) => {
+    expect([...reachable(table, first)].sort()).toEqual(Object.keys(table).sort());
+    const ends = Object.keys(table).filter((state) => table[state]?.length === 0);
+    const trapped = Object.keys(table).filter((state) => {
+      const later = reachable(table, [state]);
+      return !ends.some((end) => later.has(end));
+    });
+    expect(trapped).toEqual([]);
+  });
+
+  it.each<[string, Transitions]>([
+    ['request', REQUEST_TRANSITIONS],
+    ['task', TASK_TRANSITIONS],
+  ])('name no transition of a %s twice, and none from a state to itself', (_name, table) => {
+    for (const [from, targets] of Object.entries(table)) {
+      expect(targets).toEqual([...new Set(targets)].filter((to) => to !== from));
+    }
+  });
+
+  it('let every open or stuck task be cancelled, and every open request', () => {
+    expect(taskStatesBefore('cancelled')).toEqual(
+      TASK_STATES.filter((state) => !isEnd(TASK_TRANSITIONS[state])),
+    );
+    expect(requestStatesBefore('cancelled')).toEqual(
+      REQUEST_STATES.filter((state) => !isTerminalRequestState(state)),
+    );
+  });
 });
+
+function isEnd(targets: readonly string[]): boolean {
+  return targets.length === 0;
+}

@@ -1,0 +1,143 @@
+-- What db/migrations make of an empty database, to be read and compared; it is not run by anything.
+-- Written by `npm run schema`, and a test fails when it is out of date: change a migration, never this file.
+
+CREATE TABLE api_keys (
+  id            text                      NOT NULL,
+  name          text                      NOT NULL,
+  token_hash    bytea                     NOT NULL,
+  scopes        text[]                    NOT NULL,
+  created_at    timestamp with time zone  NOT NULL DEFAULT now(),
+  last_used_at  timestamp with time zone,
+  revoked_at    timestamp with time zone,
+  CONSTRAINT api_keys_pkey PRIMARY KEY (id),
+  CONSTRAINT api_keys_token_hash_key UNIQUE (token_hash),
+  CONSTRAINT api_keys_name_check CHECK (length(name) >= 1 AND length(name) <= 100),
+  CONSTRAINT api_keys_scopes_check CHECK (scopes <@ ARRAY['requests:write'::text, 'requests:read'::text, 'admin'::text] AND cardinality(scopes) > 0),
+  CONSTRAINT api_keys_token_hash_check CHECK (octet_length(token_hash) = 32)
+);
+
+CREATE TABLE audit_events (
+  request_id  text                      NOT NULL,
+  seq         integer                   NOT NULL,
+  type        text                      NOT NULL,
+  bytes       bytea                     NOT NULL,
+  created_at  timestamp with time zone  NOT NULL DEFAULT now(),
+  CONSTRAINT audit_events_pkey PRIMARY KEY (request_id, seq),
+  CONSTRAINT audit_events_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id),
+  CONSTRAINT audit_events_seq_check CHECK (seq >= 0)
+);
+CREATE TRIGGER audit_events_append_only BEFORE DELETE OR UPDATE ON audit_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+ALTER TABLE audit_events ENABLE ALWAYS TRIGGER audit_events_append_only;
+CREATE TRIGGER audit_events_no_truncate BEFORE TRUNCATE ON audit_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE audit_events ENABLE ALWAYS TRIGGER audit_events_no_truncate;
+
+CREATE TABLE erasure_requests (
+  id                   text                      NOT NULL,
+  state                text                      NOT NULL,
+  attention            text,
+  regulation           text                      NOT NULL,
+  channel              text                      NOT NULL,
+  connection           text                      NOT NULL,
+  project_keys         text[],
+  reference            text,
+  subject_kind         text                      NOT NULL,
+  subject_key_version  integer                   NOT NULL,
+  subject_ref          bytea                     NOT NULL,
+  subject_sealed       bytea                     NOT NULL,
+  note_sealed          bytea,
+  submitted_by         text                      NOT NULL,
+  received_at          timestamp with time zone  NOT NULL,
+  created_at           timestamp with time zone  NOT NULL,
+  updated_at           timestamp with time zone  NOT NULL DEFAULT now(),
+  completed_at         timestamp with time zone,
+  cancel_requested_at  timestamp with time zone,
+  event_count          integer                   NOT NULL DEFAULT 0,
+  CONSTRAINT erasure_requests_pkey PRIMARY KEY (id),
+  CONSTRAINT erasure_requests_submitted_by_fkey FOREIGN KEY (submitted_by) REFERENCES api_keys(id),
+  CONSTRAINT erasure_requests_attention CHECK (attention = ANY (ARRAY['tasks_need_attention'::text, 'unroutable'::text, 'project_unknown'::text, 'no_projects'::text])),
+  CONSTRAINT erasure_requests_channel_check CHECK (channel = 'api'::text),
+  CONSTRAINT erasure_requests_check CHECK ((state = 'needs_attention'::text) = (attention IS NOT NULL)),
+  CONSTRAINT erasure_requests_check1 CHECK ((state = 'completed'::text) = (completed_at IS NOT NULL)),
+  CONSTRAINT erasure_requests_regulation_check CHECK (regulation = ANY (ARRAY['gdpr'::text, 'uk_gdpr'::text, 'ccpa'::text])),
+  CONSTRAINT erasure_requests_state CHECK (state = ANY (ARRAY['received'::text, 'awaiting_identity'::text, 'awaiting_approval'::text, 'cooling_off'::text, 'on_hold'::text, 'discovering'::text, 'erasing'::text, 'needs_attention'::text, 'completed'::text, 'refused'::text, 'cancelled'::text])),
+  CONSTRAINT erasure_requests_subject_kind_check CHECK (subject_kind = 'user_id'::text),
+  CONSTRAINT erasure_requests_subject_ref_check CHECK (octet_length(subject_ref) = 32)
+);
+CREATE INDEX erasure_requests_by_reference ON erasure_requests USING btree (reference, id DESC) WHERE reference IS NOT NULL;
+CREATE INDEX erasure_requests_by_state ON erasure_requests USING btree (state, id DESC);
+CREATE INDEX erasure_requests_by_subject ON erasure_requests USING btree (subject_ref);
+
+CREATE TABLE idempotency_keys (
+  api_key_id   text                      NOT NULL,
+  key          text                      NOT NULL,
+  fingerprint  bytea                     NOT NULL,
+  request_id   text,
+  body         text,
+  created_at   timestamp with time zone  NOT NULL DEFAULT now(),
+  CONSTRAINT idempotency_keys_pkey PRIMARY KEY (api_key_id, key),
+  CONSTRAINT idempotency_keys_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_keys(id),
+  CONSTRAINT idempotency_keys_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id)
+);
+
+CREATE TABLE lethe_migrations (
+  version     integer                   NOT NULL,
+  name        text                      NOT NULL,
+  sha256      text                      NOT NULL,
+  applied_at  timestamp with time zone  NOT NULL DEFAULT now(),
+  CONSTRAINT lethe_migrations_pkey PRIMARY KEY (version)
+);
+
+CREATE TABLE tasks (
+  id                 text                      NOT NULL,
+  request_id         text                      NOT NULL,
+  connection         text                      NOT NULL,
+  project_key        text,
+  state              text                      NOT NULL,
+  unroutable_reason  text,
+  attention          text,
+  rounds             jsonb                     NOT NULL DEFAULT '[]'::jsonb,
+  verification       jsonb,
+  verifying_since    timestamp with time zone,
+  created_at         timestamp with time zone  NOT NULL DEFAULT now(),
+  updated_at         timestamp with time zone  NOT NULL DEFAULT now(),
+  CONSTRAINT tasks_pkey PRIMARY KEY (id),
+  CONSTRAINT tasks_request_id_connection_project_key_key UNIQUE NULLS NOT DISTINCT (request_id, connection, project_key),
+  CONSTRAINT tasks_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id),
+  CONSTRAINT tasks_attention CHECK (attention = ANY (ARRAY['unroutable'::text, 'residue_sessions'::text, 'residue_user'::text, 'residue_live'::text, 'too_many_rounds'::text, 'jobs_keep_failing'::text, 'jobs_keep_being_cancelled'::text, 'submission_rejected'::text, 'unsendable'::text])),
+  CONSTRAINT tasks_check CHECK (project_key IS NOT NULL OR unroutable_reason IS NOT NULL),
+  CONSTRAINT tasks_check1 CHECK ((state = ANY (ARRAY['residue'::text, 'failed'::text, 'unroutable'::text])) = (attention IS NOT NULL)),
+  CONSTRAINT tasks_state CHECK (state = ANY (ARRAY['pending'::text, 'submitting'::text, 'submitted'::text, 'verifying'::text, 'erased'::text, 'residue'::text, 'failed'::text, 'unroutable'::text, 'cancelled'::text])),
+  CONSTRAINT tasks_unroutable_reason CHECK (unroutable_reason = ANY (ARRAY['empty'::text, 'too_long'::text, 'slash'::text, 'control_character'::text, 'dot_segment'::text, 'lone_surrogate'::text]))
+);
+
+CREATE TABLE work (
+  id           bigint                    NOT NULL GENERATED ALWAYS AS IDENTITY,
+  request_id   text                      NOT NULL,
+  task_id      text,
+  connection   text                      NOT NULL,
+  project_key  text,
+  kind         text                      NOT NULL,
+  run_at       timestamp with time zone  NOT NULL,
+  reason       text                      NOT NULL,
+  attempts     integer                   NOT NULL DEFAULT 0,
+  lease        uuid,
+  held         boolean                   NOT NULL DEFAULT false,
+  CONSTRAINT work_pkey PRIMARY KEY (id),
+  CONSTRAINT work_request_id_task_id_key UNIQUE NULLS NOT DISTINCT (request_id, task_id),
+  CONSTRAINT work_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id),
+  CONSTRAINT work_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id),
+  CONSTRAINT work_check CHECK (lease IS NOT NULL OR NOT held),
+  CONSTRAINT work_kind CHECK (kind = ANY (ARRAY['discover'::text, 'submit'::text, 'poll'::text, 'verify'::text, 'cancel'::text])),
+  CONSTRAINT work_reason CHECK (reason = ANY (ARRAY['queued'::text, 'job_scheduled'::text, 'job_running'::text, 'job_unknown'::text, 'job_cancelled_by_somebody'::text, 'settling'::text, 'conflict_without_job'::text, 'key_refused'::text, 'rate_limited'::text, 'rejected'::text, 'redirected'::text, 'server_error'::text, 'unreadable'::text, 'unreachable'::text, 'no_answer'::text, 'internal_error'::text]))
+);
+CREATE INDEX work_due ON work USING btree (run_at);
+CREATE INDEX work_leased ON work USING btree (id) WHERE lease IS NOT NULL;
+
+CREATE OR REPLACE FUNCTION public.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  RAISE EXCEPTION 'audit events are append-only: % refused', TG_OP USING ERRCODE = 'insufficient_privilege';
+END
+$function$;

@@ -1,0 +1,303 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { z } from 'zod';
+import { dumpSchema } from '../../db/dump-schema.ts';
+import { migrate } from '../../db/migrate.ts';
+import { SCOPES } from '../../src/app/authenticate.ts';
+import { UNROUTABLE_REASONS } from '../../src/domain/identifiers.ts';
+import { CHANNELS, REGULATIONS, REQUEST_ATTENTIONS, type SubjectRef } from '../../src/domain/request.ts';
+import { REQUEST_STATES, STUCK_TASK_STATES, TASK_STATES } from '../../src/domain/states.ts';
+import { TASK_ATTENTIONS } from '../../src/domain/task.ts';
+import { WAIT_REASONS, WORK_KINDS } from '../../src/domain/work.ts';
+import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+
+const SCHEMA_FILE = path.join(import.meta.dirname, '..', '..', 'db', 'schema.sql');
+
+const SUBJECT_KINDS = { user_id: true } satisfies Record<SubjectRef['kind'], true>;
+/** Each column whose words the domain knows. */
+const WORDS: readonly { table: Table; column: string; words: readonly string[] }[] = [
+  { table: 'erasure_requests', column: 'state', words: REQUEST_STATES },
+  { table: 'erasure_requests', column: 'attention', words: REQUEST_ATTENTIONS },
+  { table: 'erasure_requests', column: 'regulation', words: REGULATIONS },
+  { table: 'erasure_requests', column: 'channel', words: CHANNELS },
+  { table: 'erasure_requests', column: 'subject_kind', words: Object.keys(SUBJECT_KINDS) },
+  { table: 'tasks', column: 'state', words: TASK_STATES },
+  { table: 'tasks', column: 'attention', words: TASK_ATTENTIONS },
+  { table: 'tasks', column: 'unroutable_reason', words: UNROUTABLE_REASONS },
+  { table: 'work', column: 'kind', words: WORK_KINDS },
+  { table: 'work', column: 'reason', words: WAIT_REASONS },
+  { table: 'api_keys', column: 'scopes', words: SCOPES },
+];
+
+type Table = 'api_keys' | 'erasure_requests' | 'tasks' | 'work' | 'audit_events';
+type Row = Readonly<Record<string, unknown>>;
+const NOW = new Date('2026-03-05T12:00:00Z');
+
+/** A row of each table that stands there already, so that others can refer to it. */
+const ROWS: Readonly<Record<Table, Row>> = {
+  api_keys: { id: 'ak_1', name: 'test', token_hash: Buffer.alloc(32, 1), scopes: ['admin'] },
+  erasure_requests: {
+    id: 'er_1',
+    state: 'erasing',
+    regulation: 'gdpr',
+    channel: 'api',
+    connection: 'default',
+    subject_kind: 'user_id',
+    subject_key_version: 1,
+    subject_ref: Buffer.alloc(32),
+    subject_sealed: Buffer.alloc(40),
+    submitted_by: 'ak_1',
+    received_at: NOW,
+    created_at: NOW,
+  },
+  tasks: { id: 'tk_1', request_id: 'er_1', connection: 'default', project_key: 'projectA', state: 'pending' },
+  work: {
+    request_id: 'er_1',
+    task_id: 'tk_1',
+    connection: 'default',
+    project_key: 'projectA',
+    kind: 'submit',
+    run_at: NOW,
+    reason: 'queued',
+  },
+  audit_events: { request_id: 'er_1', seq: 0, type: 'request.received', bytes: Buffer.from('{}') },
+};
+/** What makes a row of the table another one. */
+const ANOTHER: Readonly<Record<Table, Row>> = {
+  api_keys: { id: 'ak_2', token_hash: Buffer.alloc(32, 2) },
+  erasure_requests: { id: 'er_2' },
+  tasks: { id: 'tk_2', project_key: 'projectB' },
+  work: { task_id: null },
+  audit_events: { seq: 1 },
+};
+/** What must go with some words: who needs a person says why, and what is completed says when. */
+const COMPANIONS: Readonly<Record<string, Row>> = {
+  'erasure_requests.state.needs_attention': { attention: 'no_projects' },
+  'erasure_requests.state.completed': { completed_at: NOW },
+  ...Object.fromEntries(
+    REQUEST_ATTENTIONS.map((word) => [`erasure_requests.attention.${word}`, { state: 'needs_attention' }]),
+  ),
+  ...Object.fromEntries(
+    STUCK_TASK_STATES.map((word) => [`tasks.state.${word}`, { attention: 'residue_user' }]),
+  ),
+  ...Object.fromEntries(TASK_ATTENTIONS.map((word) => [`tasks.attention.${word}`, { state: 'residue' }])),
+};
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  for (const table of ['api_keys', 'erasure_requests', 'tasks', 'work', 'audit_events'] as const)
+    await insert(database.pool, table, ROWS[table]);
+});
+afterAll(() => database.drop());
+
+async function insert(db: Pick<pg.Pool, 'query'>, table: Table, row: Row): Promise<void> {
+  const columns = Object.keys(row);
+  const places = columns.map((_column, index) => `$${index + 1}`);
+  await db.query(
+    `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${places.join(', ')})`,
+    Object.values(row),
+  );
+}
+
+/** What Postgres says to another row of the table with these changes: undefined when it takes it. Nothing stays. */
+async function refusalOf(
+  table: Table,
+  changes: Row,
+): Promise<Pick<pg.DatabaseError, 'code' | 'constraint'> | undefined> {
+  const client = await database.pool.connect();
+  try {
+    await client.query('BEGIN');
+    await insert(client, table, { ...ROWS[table], ...ANOTHER[table], ...changes });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError)) throw error;
+    return { code: error.code, constraint: error.constraint };
+  } finally {
+    await client.query('ROLLBACK');
+    client.release();
+  }
+}
+
+/** The one CHECK of this column alone that lists words, and its words. */
+async function checkOf(table: Table, column: string): Promise<{ name: string; words: string[] }> {
+  const { rows } = await database.pool.query(
+    `SELECT conname AS name, pg_get_constraintdef(c.oid) AS definition
+     FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = conrelid AND conkey = ARRAY[a.attnum]
+     WHERE conrelid = $1::regclass AND attname = $2 AND contype = 'c' AND convalidated`,
+    [table, column],
+  );
+  const [check, ...more] = z.array(z.object({ name: z.string(), definition: z.string() })).parse(rows);
+  if (check === undefined || more.length > 0) throw new Error(`${table}.${column} has not exactly one CHECK`);
+  const words = Array.from(check.definition.matchAll(/'([^']*)'/g), ([, word = '']) => word);
+  return { name: check.name, words };
+}
+
+describe.each(WORDS)('$table: $column', ({ table, column, words }) => {
+  const rowWith = (word: string): Row => ({
+    [column]: column === 'scopes' ? [word] : word,
+    ...COMPANIONS[`${table}.${column}.${word}`],
+  });
+
+  it('lists in SQL exactly the words of the domain', async () => {
+    expect((await checkOf(table, column)).words.toSorted()).toEqual(words.toSorted());
+  });
+
+  it('takes each of them', async () => {
+    for (const word of words)
+      expect({ word, refusal: await refusalOf(table, rowWith(word)) }).toEqual({ word });
+  });
+
+  it('refuses any other word', async () => {
+    const { name } = await checkOf(table, column);
+    const companion = column === 'attention' ? COMPANIONS[`${table}.attention.${words[0] ?? ''}`] : {};
+    for (const word of ['unheard_of', '', ...words.slice(0, 1).map((known) => known.toUpperCase())]) {
+      const refusal = await refusalOf(table, { ...rowWith(word), ...companion });
+      expect({ word, ...refusal }).toEqual({ word, code: '23514', constraint: name });
+    }
+  });
+});
+
+it('no other column lists words in SQL that the domain would have to know', async () => {
+  const { rows } = await database.pool.query(
+    `SELECT format('%s.%s', conrelid::regclass, attname) AS column
+     FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = conrelid AND conkey = ARRAY[a.attnum]
+     WHERE contype = 'c' AND connamespace = 'public'::regnamespace AND pg_get_constraintdef(c.oid) LIKE '%''%'`,
+  );
+  const listed = z.array(z.object({ column: z.string() })).parse(rows);
+  expect(listed.map(({ column }) => column).toSorted()).toEqual(
+    WORDS.map(({ table, column }) => `${table}.${column}`).toSorted(),
+  );
+});
+
+describe('a row', () => {
+  it('of a request says why exactly when a person is needed, and when exactly when it is completed', async () => {
+    for (const state of REQUEST_STATES) {
+      const takes = async (row: Row) =>
+        (await refusalOf('erasure_requests', { state, ...row })) === undefined;
+      const [attention, completed_at] = ['no_projects', NOW];
+      expect([state, await takes({ attention })]).toEqual([state, state === 'needs_attention']);
+      expect([state, await takes({ completed_at })]).toEqual([state, state === 'completed']);
+      expect([state, await takes({})]).toEqual([state, state !== 'needs_attention' && state !== 'completed']);
+    }
+  });
+
+  it('of a task says why exactly when it is stuck', async () => {
+    const stuck: readonly string[] = STUCK_TASK_STATES;
+    for (const state of TASK_STATES) {
+      const takes = async (row: Row) => (await refusalOf('tasks', { state, ...row })) === undefined;
+      expect([state, await takes({ attention: 'unsendable' })]).toEqual([state, stuck.includes(state)]);
+      expect([state, await takes({})]).toEqual([state, !stuck.includes(state)]);
+    }
+  });
+
+  it('of a task names its project, unless the id cannot be sent anywhere', async () => {
+    await expect(refusalOf('tasks', { project_key: null })).resolves.toMatchObject({ code: '23514' });
+    await expect(
+      refusalOf('tasks', { project_key: null, unroutable_reason: 'slash' }),
+    ).resolves.toBeUndefined();
+    await expect(refusalOf('tasks', { project_key: 'projectA' })).resolves.toMatchObject({ code: '23505' });
+  });
+
+  it('of a request names an API key that there is', async () => {
+    await expect(refusalOf('erasure_requests', { submitted_by: 'ak_nobody' })).resolves.toEqual({
+      code: '23503',
+      constraint: 'erasure_requests_submitted_by_fkey',
+    });
+    await expect(refusalOf('erasure_requests', { submitted_by: null })).resolves.toEqual({ code: '23502' });
+    await expect(database.pool.query("DELETE FROM api_keys WHERE id = 'ak_1'")).rejects.toMatchObject({
+      code: '23503',
+    });
+  });
+
+  it('of work is the only one of its task, or of its request itself', async () => {
+    const unique = { code: '23505', constraint: 'work_request_id_task_id_key' };
+    await expect(refusalOf('work', { task_id: 'tk_1', kind: 'poll' })).resolves.toEqual(unique);
+    await expect(refusalOf('work', { task_id: null })).resolves.toBeUndefined();
+    await insert(database.pool, 'work', { ...ROWS.work, task_id: null, kind: 'discover' });
+    await expect(refusalOf('work', { task_id: null })).resolves.toEqual(unique);
+    await database.pool.query('DELETE FROM work WHERE task_id IS NULL');
+  });
+
+  it('of work is held only under a lease', async () => {
+    await expect(refusalOf('work', { held: true })).resolves.toMatchObject({ code: '23514' });
+  });
+
+  it('of an API key has a scope, and nothing beside the known ones', async () => {
+    await expect(refusalOf('api_keys', { scopes: [] })).resolves.toMatchObject({ code: '23514' });
+    await expect(refusalOf('api_keys', { scopes: ['admin', 'root'] })).resolves.toMatchObject({
+      code: '23514',
+    });
+    await expect(refusalOf('api_keys', { scopes: [...SCOPES] })).resolves.toBeUndefined();
+  });
+
+  it('of the trail may have a type of another version, and a place of its own', async () => {
+    await expect(refusalOf('audit_events', { type: 'request.of_another_version' })).resolves.toBeUndefined();
+    await expect(refusalOf('audit_events', { seq: 0 })).resolves.toMatchObject({ code: '23505' });
+    await expect(refusalOf('audit_events', { seq: -1 })).resolves.toMatchObject({ code: '23514' });
+    await expect(refusalOf('audit_events', { request_id: 'er_nobody' })).resolves.toMatchObject({
+      code: '23503',
+    });
+  });
+});
+
+describe.each(['origin', 'replica', 'local'])('the trail, with session_replication_role = %s', (role) => {
+  it.each([
+    ["UPDATE audit_events SET type = 'forged'", 'UPDATE'],
+    ['UPDATE audit_events SET seq = seq + 1', 'UPDATE'],
+    ['DELETE FROM audit_events', 'DELETE'],
+    ['TRUNCATE audit_events', 'TRUNCATE'],
+    ['TRUNCATE api_keys CASCADE', 'TRUNCATE'],
+    [
+      `INSERT INTO audit_events VALUES ('er_1', 0, 'forged', '') ON CONFLICT (request_id, seq) DO UPDATE SET bytes = ''`,
+      'UPDATE',
+    ],
+    [`MERGE INTO audit_events USING (SELECT 1) AS one ON true WHEN MATCHED THEN DELETE`, 'DELETE'],
+  ])('refuses %s', async (sql, operation) => {
+    const client = await database.pool.connect();
+    try {
+      await client.query('BEGIN');
+      await client.query(`SET LOCAL session_replication_role = ${role}`);
+      await expect(client.query(sql)).rejects.toMatchObject({
+        code: '42501',
+        message: `audit events are append-only: ${operation} refused`,
+      });
+    } finally {
+      await client.query('ROLLBACK');
+      client.release();
+    }
+    const { rows } = await database.pool.query('SELECT request_id, seq, type, bytes FROM audit_events');
+    expect(rows).toEqual([ROWS.audit_events]);
+  });
+});
+
+describe('db/schema.sql', () => {
+  it('is what the migrations make of an empty database (if it is not: npm run schema)', async () => {
+    const empty = await createEmptyDatabase();
+    try {
+      await migrate(empty.connectionString);
+      expect(await readFile(SCHEMA_FILE, 'utf8')).toBe(await dumpOf(empty));
+    } finally {
+      await empty.drop();
+    }
+  });
+
+  it('has nothing of what BullMQ keeps in the same database', async () => {
+    const { rows } = await database.pool.query(
+      "SELECT count(*) > 0 AS there FROM pg_class WHERE relnamespace = 'bullmq'::regnamespace AND relkind = 'r'",
+    );
+    expect(rows).toEqual([{ there: true }]);
+    expect(await dumpOf(database)).toBe(await readFile(SCHEMA_FILE, 'utf8'));
+  });
+});
+
+async function dumpOf({ pool }: TestDatabase): Promise<string> {
+  const client = await pool.connect();
+  try {
+    return await dumpSchema(client);
+  } finally {
+    client.release();
+  }
+}

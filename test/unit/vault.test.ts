@@ -1,0 +1,288 @@
+import { createDecipheriv, createHmac, hkdfSync } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { Vault } from '../../src/app/ports.ts';
+import { ConfigError, loadConfig } from '../../src/config.ts';
+import { LetheError } from '../../src/domain/errors.ts';
+import { createVault, VaultUnreadableError } from '../../src/vault/vault.ts';
+
+const MASTER = Buffer.from(Array.from({ length: 32 }, (_, index) => index * 7));
+const OTHER_MASTER = Buffer.from(MASTER).fill(1, 31);
+const vault = createVault({ masterKey: MASTER, tenant: 'default' });
+const REQUEST = 'er_0196';
+
+/** Every JavaScript string: any code units, so lone surrogates and U+0000, too. */
+const anyString = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc
+    .array(
+      fc.oneof(
+        fc.integer({ min: 0, max: 0xffff }),
+        fc.constantFrom(0, 0x22, 0x5c, 0xd800, 0xdbff, 0xdc00, 0xdfff),
+      ),
+      { maxLength: 20 },
+    )
+    .map((units) => String.fromCharCode(...units)),
+);
+const illFormed = anyString.map((text) => `${text}\ud800`);
+/** As src/config lets it through. */
+const tenantName = fc.stringMatching(/^[A-Za-z0-9._-]{1,64}$/);
+const HOSTILE = ['', '\0', 'a\0b', '\ud800', '\udc00\ud800', '"\\', '__proto__', '🙈', 'é', 'e\u0301', ' \n'];
+
+function derive(use: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', MASTER, Buffer.alloc(0), Buffer.from(`lethe/v1/${use}`), 32));
+}
+
+/** Opens by the documented layout (version, nonce, ciphertext, tag), without the code under test. */
+function openByHand(sealed: Uint8Array, aad: string): string {
+  const decipher = createDecipheriv('aes-256-gcm', derive('seal'), sealed.subarray(1, 13));
+  decipher.setAAD(Buffer.from(aad)).setAuthTag(sealed.subarray(-16));
+  return Buffer.concat([decipher.update(sealed.subarray(13, -16)), decipher.final()]).toString('utf8');
+}
+
+function errorOf(run: () => unknown): unknown {
+  try {
+    run();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+/** The refusal of `sealed`, after checking that it is the documented one and comes of the authentication. */
+function refusalOf(opener: Vault, requestId: string, sealed: Uint8Array): string {
+  const error = errorOf(() => opener.openSubject(requestId, sealed));
+  if (!(error instanceof VaultUnreadableError)) throw new Error('it was not refused');
+  expect(error.code).toBe('VAULT_UNREADABLE');
+  return textOf(error);
+}
+
+/** All that a log could print of an error: its texts and those of its causes. */
+function textOf(error: unknown): string {
+  return error instanceof Error
+    ? `${error.message}\n${error.stack ?? ''}\n${JSON.stringify(error)}\n${textOf(error.cause)}`
+    : String(error);
+}
+
+describe('sealing', () => {
+  it('keeps any user id exactly as it came', () => {
+    fc.assert(
+      fc.property(fc.oneof(anyString, fc.constantFrom(...HOSTILE)), (userId) => {
+        expect(vault.openSubject(REQUEST, vault.sealSubject(REQUEST, { userId }))).toEqual({ userId });
+      }),
+      { examples: HOSTILE.map((userId): [string] => [userId]) },
+    );
+  });
+
+  it('is AES-256-GCM as documented: key version, nonce, ciphertext, tag; bound to row and column', () => {
+    fc.assert(
+      fc.property(anyString, (text) => {
+        const subject: unknown = JSON.parse(
+          openByHand(vault.sealSubject(REQUEST, { userId: text }), `${REQUEST}\0subject`),
+        );
+        const note: unknown = JSON.parse(openByHand(vault.sealText(REQUEST, text), `${REQUEST}\0note`));
+        expect([subject, note]).toEqual([{ userId: text }, text]);
+      }),
+    );
+    expect(vault.sealSubject(REQUEST, { userId: 'x' })[0]).toBe(1);
+  });
+
+  it('never gives the same bytes twice', () => {
+    const seals = Array.from({ length: 100 }, () => vault.sealSubject(REQUEST, { userId: 'alice' }));
+    expect(new Set(seals.map((bytes) => Buffer.from(bytes).toString('hex'))).size).toBe(100);
+    const nonces = seals.map((bytes) => Buffer.from(bytes.subarray(1, 13)).toString('hex'));
+    expect(new Set(nonces).size).toBe(100);
+    expect(vault.sealText(REQUEST, 'alice')).not.toEqual(vault.sealText(REQUEST, 'alice'));
+  });
+
+  it('never lets the plaintext through into the ciphertext', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', minLength: 8 }), (text) => {
+        const sealed = [vault.sealSubject(REQUEST, { userId: text }), vault.sealText(REQUEST, text)];
+        for (const bytes of sealed) {
+          expect(Buffer.from(bytes).includes(text, 0, 'utf8')).toBe(false);
+          expect(Buffer.from(bytes).includes(text, 0, 'utf16le')).toBe(false);
+        }
+      }),
+    );
+  });
+});
+
+describe('opening refuses', () => {
+  const userId = 'alice@example.org';
+  const sealed = vault.sealSubject(REQUEST, { userId });
+
+  it('what was sealed for another request', () => {
+    fc.assert(
+      fc.property(anyString, (other) => {
+        fc.pre(other !== REQUEST);
+        expect(refusalOf(vault, other, sealed)).toMatch(/unable to authenticate/);
+      }),
+    );
+  });
+
+  it('what was sealed for another column of the same request', () => {
+    const note = vault.sealText(REQUEST, JSON.stringify({ userId }));
+    // Not because of its shape: the authentication alone refuses it.
+    expect(refusalOf(vault, REQUEST, note)).toMatch(/unable to authenticate/);
+  });
+
+  it('what was sealed with another master key', () => {
+    const other = createVault({ masterKey: OTHER_MASTER, tenant: 'default' });
+    expect(refusalOf(other, REQUEST, sealed)).toMatch(/unable to authenticate/);
+  });
+
+  it('every single flipped bit, in whichever byte', () => {
+    for (let index = 0; index < sealed.length; index += 1) {
+      for (let bit = 0; bit < 8; bit += 1) {
+        const changed = Buffer.from(sealed);
+        changed[index] = (changed[index] ?? 0) ^ (1 << bit);
+        refusalOf(vault, REQUEST, changed);
+      }
+    }
+  });
+
+  it('another key version, and names it', () => {
+    const changed = Buffer.from(sealed).fill(2, 0, 1);
+    expect(refusalOf(vault, REQUEST, changed)).toMatch(/key version 2/);
+    expect(refusalOf(vault, REQUEST, Buffer.alloc(0))).toMatch(/key version none/);
+  });
+
+  it('what was cut or made longer, down to nothing', () => {
+    for (let length = 0; length < sealed.length; length += 1) {
+      refusalOf(vault, REQUEST, sealed.subarray(0, length));
+      refusalOf(vault, REQUEST, sealed.subarray(sealed.length - length));
+    }
+    refusalOf(vault, REQUEST, Buffer.concat([sealed, Buffer.from([0])]));
+  });
+
+  it('without a word of the plaintext or the key, in any of its causes', () => {
+    const other = createVault({ masterKey: OTHER_MASTER, tenant: 'default' });
+    const words = [
+      refusalOf(vault, 'er_other', sealed),
+      refusalOf(other, REQUEST, sealed),
+      refusalOf(vault, REQUEST, vault.sealText(REQUEST, userId)),
+      refusalOf(vault, REQUEST, Buffer.from(userId)),
+    ].join('\n');
+    for (const secret of ['alice', MASTER.toString('hex'), MASTER.toString('base64')])
+      expect(words).not.toContain(secret);
+  });
+});
+
+describe('the master key', () => {
+  it.each([0, 16, 31, 33, 64])('is refused with %i bytes, without showing them', (length) => {
+    const error = errorOf(() => createVault({ masterKey: Buffer.alloc(length, 'K'), tenant: 'default' }));
+    expect(error).toBeInstanceOf(LetheError);
+    expect(error).toMatchObject({ code: 'MASTER_KEY_INVALID' });
+    expect(textOf(error)).not.toContain('KKKK');
+  });
+});
+
+describe('a pseudonym', () => {
+  const refOf = (userId: string, tenant = 'default') =>
+    createVault({ masterKey: MASTER, tenant }).subjectRef({ userId });
+
+  it('is HMAC-SHA-256 of "v1\\0" tenant "\\0" kind "\\0" identifier, under a key of its own', () => {
+    const wellFormed = anyString.map((text) => text.toWellFormed());
+    fc.assert(
+      fc.property(tenantName, wellFormed, (tenant, userId) => {
+        const input = Buffer.from(`v1\0${tenant}\0user_id\0${userId}`, 'utf8');
+        const value = createHmac('sha256', derive('subject-ref')).update(input).digest('hex');
+        expect(refOf(userId, tenant)).toEqual({ kind: 'user_id', keyVersion: 1, value });
+      }),
+    );
+  });
+
+  it('of an id without UTF-8 is made of its code units, under a kind of their own', () => {
+    fc.assert(
+      fc.property(tenantName, illFormed, (tenant, userId) => {
+        const input = [Buffer.from(`v1\0${tenant}\0user_id_utf16\0`), Buffer.from(userId, 'utf16le')];
+        const value = createHmac('sha256', derive('subject-ref')).update(Buffer.concat(input)).digest('hex');
+        expect(refOf(userId, tenant).value).toBe(value);
+      }),
+    );
+  });
+
+  it('is the same for the same person, and shared with nobody else', () => {
+    const id = fc.oneof(anyString, illFormed);
+    fc.assert(
+      fc.property(tenantName, id, id, (tenant, one, other) => {
+        expect(refOf(one, tenant)).toEqual(refOf(one, tenant));
+        expect(refOf(one, tenant).value === refOf(other, tenant).value).toBe(one === other);
+      }),
+      {
+        examples: [
+          ['t', '\ud800', '\ud801'],
+          ['t', '\ud800', '\udc00'],
+          ['t', '\ud800', '\ufffd'],
+          ['t', 'a\ud800', 'a\ufffd'],
+          // The bytes of the one's code units are the other's UTF-8.
+          ['t', '\u6161\udc61', 'aa'],
+          ['t', 'é', 'e\u0301'],
+          ['t', 'Alice', 'alice'],
+          ['t', 'alice', 'alice '],
+          ['t', 'alice', 'alice\0'],
+        ],
+      },
+    );
+  });
+
+  it('is another under another tenant or another master key', () => {
+    fc.assert(
+      fc.property(tenantName, tenantName, anyString, (one, other, userId) => {
+        fc.pre(one !== other);
+        expect(refOf(userId, one).value).not.toBe(refOf(userId, other).value);
+      }),
+    );
+    const elsewhere = createVault({ masterKey: OTHER_MASTER, tenant: 'default' });
+    expect(elsewhere.subjectRef({ userId: 'alice' }).value).not.toBe(refOf('alice').value);
+  });
+
+  it('cannot be moved over the border between tenant, kind and id', () => {
+    const pairs: [string, string][] = [
+      ['ab', 'c'],
+      ['a', 'bc'],
+      ['a', 'b\0c'],
+      ['a', 'user_id\0c'],
+      ['a', '\0user_id\0c'],
+      ['a', '_utf16\0c'],
+      ['a', 'c'],
+    ];
+    expect(new Set(pairs.map(([tenant, userId]) => refOf(userId, tenant).value)).size).toBe(pairs.length);
+  });
+
+  it('is safe there because no tenant with U+0000 gets through the configuration', () => {
+    // With one it would not be: this tenant and id make the bytes of tenant `a` and id `user_id\0c`.
+    expect(refOf('c', 'a\0user_id').value).toBe(refOf('user_id\0c', 'a').value);
+    const folder = mkdtempSync(join(tmpdir(), 'lethe-vault-'));
+    const file = join(folder, 'lethe.yaml');
+    const load = (tenant: string) => {
+      const connection = '{ name: default, url: "https://or.example", apiKey: k }';
+      writeFileSync(file, `tenant: ${tenant}\nconnections: [${connection}]\n`);
+      return loadConfig({ LETHE_CONFIG: file }, { cwd: folder }).tenant;
+    };
+    try {
+      expect(load(String.raw`"a\x75"`)).toBe('au');
+      for (const tenant of [String.raw`"a\0user_id"`, String.raw`"a\x00"`, String.raw`"\u0000"`])
+        expect(errorOf(() => load(tenant))).toBeInstanceOf(ConfigError);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('holds nothing of the id', () => {
+    expect(refOf('deadbeef').value).toMatch(/^[0-9a-f]{64}$/);
+    expect(JSON.stringify(refOf('deadbeef'))).not.toContain('deadbeef');
+  });
+});
+
+describe('a fingerprint', () => {
+  it('is keyed, the same for the same text and another for another', () => {
+    const expected = createHmac('sha256', derive('fingerprint')).update('{"a":1}').digest();
+    expect(vault.fingerprint('{"a":1}')).toEqual(expected);
+    expect(vault.fingerprint('{"a":2}')).not.toEqual(expected);
+  });
+});
