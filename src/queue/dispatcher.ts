@@ -25,6 +25,11 @@ export interface Dispatcher {
 /** Polls of one project go together, so that one page of jobs can answer many. */
 const POLLS_PER_JOB = 200;
 const MAX_PAUSE_MS = 10_000;
+/**
+ * The least time between two looks, however often it is nudged: what becomes due meanwhile goes together. A look and
+ * a bulk of jobs cost much the same for one job as for fifty.
+ */
+const GATHER_MS = 50;
 
 /**
  * Leases what is due in Postgres and hands ids to the queue, for ever, until stopped. Any number of dispatchers may
@@ -32,14 +37,14 @@ const MAX_PAUSE_MS = 10_000;
  */
 export function startDispatcher(options: DispatcherOptions): Dispatcher {
   const pause = new Pause();
-  let stopping = false;
   const loop = async () => {
     let failures = 0;
-    while (!stopping) {
+    while (!pause.stopped) {
       try {
         const count = await handOut(options);
         failures = 0;
-        if (count === 0) await pause.wait(options.intervalMs);
+        await pause.rest(GATHER_MS);
+        if (count === 0) await pause.wait(options.intervalMs - GATHER_MS);
       } catch (error) {
         failures += 1;
         options.log.warn({ err: error, failures }, 'could not hand out work; trying again');
@@ -50,11 +55,10 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
   const running = loop();
   return {
     nudge: () => {
-      pause.end();
+      pause.nudge();
     },
     stop: async () => {
-      stopping = true;
-      pause.end();
+      pause.stop();
       await running;
     },
   };
@@ -66,10 +70,14 @@ async function handOut(options: DispatcherOptions): Promise<number> {
     handOutMs: options.handOutMs,
     max: options.maxHandedOut,
   });
-  for (const [connection, publisher] of options.publishers) {
-    const own = claimed.filter((work) => work.connection === connection);
-    if (own.length > 0) await publisher.publish(jobsFor(own));
-  }
+  const published = await Promise.allSettled(
+    [...options.publishers].map(async ([connection, publisher]) => {
+      const own = claimed.filter((work) => work.connection === connection);
+      if (own.length > 0) await publisher.publish(jobsFor(own));
+    }),
+  );
+  // The queue of one connection that fails keeps no other connection's work back.
+  for (const result of published) if (result.status === 'rejected') throw result.reason;
   return claimed.length;
 }
 
@@ -89,27 +97,45 @@ function jobsFor(claimed: readonly HandedOut[]): readonly Payload[] {
   return jobs;
 }
 
-/** A wait that can be ended early. A nudge while nobody waits makes the next wait end at once. */
+/** Waits that can be ended early. A nudge while nobody waits makes the next wait end at once; a stop ends all. */
 class Pause {
+  stopped = false;
   private nudged = false;
   private wake: (() => void) | undefined;
+  private resting = false;
 
+  /** Until the time is over, somebody nudges, or the stop. */
   async wait(timeoutMs: number): Promise<void> {
-    if (!this.nudged) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs);
-        this.wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
+    if (!this.nudged) await this.sleep(timeoutMs);
     this.nudged = false;
-    this.wake = undefined;
   }
 
-  end(): void {
+  /** Until the time is over or the stop; a nudge is kept for the wait that follows. */
+  async rest(timeoutMs: number): Promise<void> {
+    this.resting = true;
+    await this.sleep(timeoutMs);
+    this.resting = false;
+  }
+
+  nudge(): void {
     this.nudged = true;
+    if (!this.resting) this.wake?.();
+  }
+
+  stop(): void {
+    this.stopped = true;
     this.wake?.();
+  }
+
+  private async sleep(timeoutMs: number): Promise<void> {
+    if (this.stopped) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.wake = undefined;
   }
 }

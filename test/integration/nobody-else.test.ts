@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { unroutableReason } from '../../src/domain/identifiers.ts';
+import { queueBackends } from '../support/redis.ts';
 import { openStage, PROJECT, type Stage } from '../support/stage.ts';
 
 /** What breaks paths, cuts ids or matches others: the worst that a user id can be made of. */
@@ -116,7 +117,7 @@ describe('1,000 erasures through a server that decodes, resolves and cuts', () =
   let proxy: { server: Server; url: string };
   beforeAll(async () => {
     stage = await openStage({
-      backend: { name: 'postgres', redisUrl: undefined },
+      backend: queueBackends().at(-1) ?? { name: 'postgres', redisUrl: undefined },
       sandbox: { jobDelayMs: 20, analyticsLagMs: 1 },
       projects: [PROJECT],
       through: async (url) => {

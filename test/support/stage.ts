@@ -135,7 +135,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     : await startWorker(deps, {
         queue,
         concurrency: new Map([['default', 8]]),
-        handOutMs: 2_000,
+        // Longer than any backlog of a test: handed out again, work is done once but taken twice.
+        handOutMs: 20_000,
         dispatchIntervalMs: 25,
         maxHandedOut: 500,
         drainMs: 5_000,
