@@ -68,6 +68,8 @@ export interface SandboxOptions {
   /** Real epoch ms. Default Date.now. */
   readonly now?: () => number;
   readonly onRequest?: RequestHook;
+  /** What the server takes a request's target for: stands for a proxy before it that decodes, resolves or cuts paths. */
+  readonly rewriteTarget?: (target: string) => string;
 }
 
 /** The options with every default filled in. Times in ms. */

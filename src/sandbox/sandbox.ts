@@ -58,7 +58,13 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   const { world, desk } = createWorld(options);
   const { state, runner, draw, deletionsAsked } = world;
   const app = createApp(world, callServer(desk));
-  const doors = createDoors(world, desk, () => createServer(app));
+  const rewrite = options.rewriteTarget ?? ((target: string) => target);
+  const doors = createDoors(world, desk, () =>
+    createServer((req, res) => {
+      req.url = rewrite(req.url ?? '/');
+      app(req, res);
+    }),
+  );
   const userOf = (projectKey: string, userId: string) => state.findUser(state.getProject(projectKey), userId);
   return {
     ...doors,

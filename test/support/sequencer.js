@@ -1,7 +1,8 @@
 import path from 'node:path';
 import TestSequencer from '@jest/test-sequencer';
 
-const ORDER = ['unit', 'property', 'contract', 'integration', 'crash', 'browser'];
+/** Crash tests before the others on real servers: they take longest, and nothing should wait for them in the end. */
+const ORDER = ['unit', 'property', 'contract', 'crash', 'integration', 'browser'];
 
 /** Fast suites first, so that a plain mistake shows in seconds; within a folder as jest orders them. */
 export default class FastFirst extends (TestSequencer.default ?? TestSequencer) {

@@ -39,8 +39,6 @@ export interface StageOptions {
   readonly pace?: Partial<Pace>;
   /** The allow-list of the connection. */
   readonly projects?: readonly string[];
-  /** Another address than the sandbox's own: a proxy in front of it. */
-  readonly through?: (sandboxUrl: string) => Promise<string>;
   readonly withoutWorker?: boolean;
   /** Shared with worker processes that the test starts itself. */
   readonly masterKey?: Uint8Array;
@@ -91,8 +89,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   });
   sandbox.addProject(PROJECT);
   sandbox.addProject(OTHER_PROJECT);
-  const sandboxUrl = await sandbox.start();
-  const baseUrl = (await options.through?.(sandboxUrl)) ?? sandboxUrl;
+  const baseUrl = await sandbox.start();
   const pool = createPool({ connectionString: database.connectionString, max: 20, applicationName: 'stage' });
   const client = createOpenReplayClient({
     baseUrl,
