@@ -1,7 +1,8 @@
 /**
- * Two projects, so that a unit test does not wait for a database: `fast` needs nothing but Node; `ground` starts
- * one Postgres and one Redis for the whole run (test/support/global-setup.js). Fast suites go first, see
- * test/support/sequencer.js. One alone: `npm test -- --selectProjects fast`.
+ * Three projects. `fast` needs nothing but Node, so that a unit test does not wait for a database; `ground` starts one
+ * Postgres and one Redis for the whole run (test/support/global-setup.js); `long` has the suites of about a minute each
+ * on the same ground. `npm test` runs all, the fast ones first (test/support/sequencer.js); `npm run verify` leaves
+ * `long` to CI, see docs/decisions/0006. One alone: `npm test -- --selectProjects fast`.
  */
 const shared = {
   testEnvironment: 'node',
@@ -18,6 +19,13 @@ const shared = {
 
 const testsIn = (...folders) => folders.map((folder) => `<rootDir>/test/${folder}/**/*.test.ts`);
 
+const onGround = {
+  ...shared,
+  globalSetup: '<rootDir>/test/support/global-setup.js',
+  globalTeardown: '<rootDir>/test/support/global-teardown.js',
+};
+const LONG = ['<rootDir>/test/integration/nobody-else.test.ts', ...testsIn('crash')];
+
 export default {
   maxWorkers: 2,
   testTimeout: 60_000,
@@ -25,11 +33,11 @@ export default {
   projects: [
     { ...shared, displayName: 'fast', testMatch: testsIn('unit', 'property', 'contract') },
     {
-      ...shared,
+      ...onGround,
       displayName: 'ground',
-      testMatch: testsIn('integration', 'crash', 'browser'),
-      globalSetup: '<rootDir>/test/support/global-setup.js',
-      globalTeardown: '<rootDir>/test/support/global-teardown.js',
+      testMatch: testsIn('integration', 'browser'),
+      testPathIgnorePatterns: ['/node_modules/', ...LONG.filter((pattern) => !pattern.includes('*'))],
     },
+    { ...onGround, displayName: 'long', testMatch: LONG },
   ],
 };

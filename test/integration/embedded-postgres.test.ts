@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,9 +38,17 @@ afterAll(async () => {
   await rm(path.dirname(prepared), { recursive: true });
 });
 
-const usePrepared = async (): Promise<void> => {
+/** A copy for a test that changes it. */
+const copyPrepared = async (): Promise<void> => {
   // Unlike Node's copy, this one keeps the owner.
   await run('cp', ['-a', prepared, directory]);
+};
+
+let borrowed = false;
+/** The prepared database itself, for a test that leaves it as it was: a copy takes longer than most tests. */
+const borrowPrepared = async (): Promise<void> => {
+  await rename(prepared, directory);
+  borrowed = true;
 };
 
 let folder = '';
@@ -54,6 +62,8 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const child of children) child.kill('SIGKILL');
   for (const name of await readdir(folder)) await stopEmbeddedPostgres(path.join(folder, name));
+  if (borrowed) await rename(directory, prepared);
+  borrowed = false;
   await rm(folder, { recursive: true, maxRetries: 3 });
 });
 
@@ -156,9 +166,8 @@ describe('a first start', () => {
 });
 
 describe('a later start', () => {
-  beforeEach(usePrepared);
-
   it('comes back with the data, on the same port', async () => {
+    await copyPrepared();
     const first = await start();
     await query(first, 'UPDATE kept SET answer = 43');
     await first.stop();
@@ -169,6 +178,7 @@ describe('a later start', () => {
   });
 
   it('takes another port when that of last time is taken', async () => {
+    await borrowPrepared();
     const first = await start();
     await first.stop();
     const squatter = createServer();
@@ -184,6 +194,7 @@ describe('a later start', () => {
   });
 
   it('adopts a running server, and leaves it running', async () => {
+    await borrowPrepared();
     const owner = await start();
     const adopter = await start();
     expect(adopter).toMatchObject({
@@ -198,6 +209,7 @@ describe('a later start', () => {
   });
 
   it('stays for those who still use it, and is stopped by the last of them', async () => {
+    await borrowPrepared();
     const messages: string[] = [];
     const owner = await startEmbeddedPostgres({
       directory,
@@ -213,6 +225,7 @@ describe('a later start', () => {
   });
 
   it('is stopped by one of two who give it up in the same instant', async () => {
+    await borrowPrepared();
     const owner = await start();
     const adopter = await start();
     await Promise.all([owner.stop(), adopter.stop()]);
@@ -220,6 +233,7 @@ describe('a later start', () => {
   });
 
   it('moves a long log aside', async () => {
+    await copyPrepared();
     await writeFile(path.join(directory, 'postgres.log'), 'x'.repeat(10 * 1024 * 1024 + 1));
     await start();
     expect((await stat(path.join(directory, 'postgres.log'))).size).toBeLessThan(10_000);
@@ -228,9 +242,8 @@ describe('a later start', () => {
 });
 
 describe('after a crash of a database that was set up', () => {
-  beforeEach(usePrepared);
-
   it('adopts the server whose parent was killed, and can stop it', async () => {
+    await borrowPrepared();
     const child = spawnStarter();
     const left = await reportOf(child);
     child.kill('SIGKILL');
@@ -245,6 +258,7 @@ describe('after a crash of a database that was set up', () => {
   });
 
   it('starts a killed server anew, with the data, and says that it had ended', async () => {
+    await copyPrepared();
     const messages: string[] = [];
     const first = await startEmbeddedPostgres({
       directory,
@@ -262,6 +276,7 @@ describe('after a crash of a database that was set up', () => {
   });
 
   it('is not misled by a process id that another program has by now', async () => {
+    await borrowPrepared();
     const first = await start();
     const pidFile = path.join(directory, 'postgres', 'data', 'postmaster.pid');
     const text = await readFile(pidFile, 'utf8');
@@ -292,7 +307,7 @@ describe('an unfinished first start', () => {
 
   it('clears away what a start left long ago, not what one may be at work on', async () => {
     const home = path.join(directory, 'postgres');
-    await usePrepared();
+    await copyPrepared();
     await mkdir(path.join(home, 'unfinished-old'));
     await mkdir(path.join(home, 'unfinished-new'));
     const longAgo = new Date(Date.now() - 3_600_000);
@@ -312,7 +327,7 @@ describe('several at once', () => {
   });
 
   it('four starts of a stopped server share one', async () => {
-    await usePrepared();
+    await borrowPrepared();
     const servers = await Promise.all([start(), start(), start(), start()]);
     expect(new Set(servers.map((server) => server.pid)).size).toBe(1);
     expect(servers.filter((server) => !server.adopted)).toHaveLength(1);
@@ -321,14 +336,14 @@ describe('several at once', () => {
   });
 
   it('a start while the server is being stopped gets a server that stays', async () => {
-    await usePrepared();
+    await borrowPrepared();
     const first = await start();
     const [, second] = await Promise.all([first.stop(), sleep(5).then(() => start())]);
     await expect(query(second, 'SELECT 1 AS one')).resolves.toEqual([{ one: 1 }]);
   });
 
   it('a copy of the folder of a running server gets a server of its own', async () => {
-    await usePrepared();
+    await copyPrepared();
     const original = await start();
     const copy = path.join(folder, 'copy');
     await run('cp', ['-a', directory, copy]);
@@ -349,7 +364,7 @@ describe('when it cannot start', () => {
   });
 
   it('ends a server that does not take the password of the folder', async () => {
-    await usePrepared();
+    await copyPrepared();
     const server = await start();
     await server.stop();
     await writeFile(path.join(directory, 'postgres-password'), 'f00f');
@@ -358,7 +373,7 @@ describe('when it cannot start', () => {
   });
 
   it('does not adopt a running server that does not take the password, and leaves it alone', async () => {
-    await usePrepared();
+    await copyPrepared();
     const server = await start();
     await writeFile(path.join(directory, 'postgres-password'), 'f00f');
     await expect(start()).rejects.toMatchObject({ code: 'EMBEDDED_NOT_OURS' });
@@ -366,7 +381,7 @@ describe('when it cannot start', () => {
   });
 
   it('gives up on a running server that is stuck', async () => {
-    await usePrepared();
+    await borrowPrepared();
     const server = await start();
     process.kill(server.pid, 'SIGSTOP');
     try {
@@ -380,7 +395,7 @@ describe('when it cannot start', () => {
   });
 
   it('makes no new password for data that has one', async () => {
-    await usePrepared();
+    await copyPrepared();
     const server = await start();
     await server.stop();
     await rm(path.join(directory, 'postgres-password'));
@@ -401,7 +416,7 @@ describe('when it cannot start', () => {
 });
 
 it('logs no statement and no value: they can hold identifiers', async () => {
-  await usePrepared();
+  await copyPrepared();
   const server = await start();
   await query(server, 'CREATE TABLE people (id text PRIMARY KEY)');
   await query(server, "INSERT INTO people VALUES ('alice@example.org')");

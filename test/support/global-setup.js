@@ -10,7 +10,11 @@ import { buildOnce } from './environment-build.js';
 import { ground } from './environment-ground.js';
 import { findRedisProgram, startRedisServer } from './redis-server.js';
 
+/** Nothing here has to outlive a crash, and every process less helps on a small machine. */
 const POSTGRES_SETTINGS = {
+  io_method: 'sync',
+  wal_level: 'minimal',
+  max_wal_senders: '0',
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',
