@@ -28,6 +28,9 @@ const LONG = ['<rootDir>/test/integration/nobody-else.test.ts', ...testsIn('cras
 
 export default {
   maxWorkers: 2,
+  // A process that has run twenty suites takes longer to end than the half second jest gives it, and jest then speaks of
+  // leaks where there are none. A new one takes its place before that.
+  workerIdleMemoryLimit: '400MB',
   testTimeout: 60_000,
   testSequencer: '<rootDir>/test/support/sequencer.js',
   projects: [
