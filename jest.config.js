@@ -1,8 +1,8 @@
 /**
  * Three projects. `fast` needs nothing but Node, so that a unit test does not wait for a database; `ground` starts one
  * Postgres and one Redis for the whole run (test/support/global-setup.js); `long` has the suites of about a minute each
- * on the same ground. `npm test` runs all, the fast ones first (test/support/sequencer.js); `npm run verify` leaves
- * `long` to CI, see docs/decisions/0006. One alone: `npm test -- --selectProjects fast`.
+ * on the same ground. `npm test` and `npm run verify` run all, the fast ones first (test/support/sequencer.js);
+ * `npm run verify:quick` leaves out `long`, see docs/decisions/0006. One alone: `npm test -- --selectProjects fast`.
  */
 const shared = {
   testEnvironment: 'node',
