@@ -1,6 +1,6 @@
 /** A string (skipped as a whole, so that digits inside it are left alone) or a number of a JSON text. */
 const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/gs;
-const MAY_HOLD_LONG_INTEGER = /[\s:,[-]\d{16}/;
+const MAY_HOLD_LONG_INTEGER = /(?:^|[\s:,[-])\d{16}/;
 const INTEGER = /^-?\d+$/;
 
 /**
