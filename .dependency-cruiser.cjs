@@ -12,7 +12,7 @@ const TESTS = '^(test|bench)/';
 const OURS = '^(src|workers|db|test|bench)/';
 const CONFIG = '^src/config[.]ts$|^src/config/';
 const PORTS = '^src/app/ports([.]ts$|/)';
-const ENTRIES = '^(src|src/sandbox|workers)/main[.]ts$|^src/cli/|^db/migrate[.]ts$';
+const ENTRIES = '^(src|src/sandbox|workers)/main[.]ts$|^src/cli/';
 
 /** Folder: what it may import of ours, beside itself. */
 const LAYERS = {
@@ -121,7 +121,7 @@ module.exports = {
       name: 'package-development',
       comment: 'development packages are not there in production',
       severity: 'error',
-      from: { pathNot: TESTS },
+      from: { pathNot: [TESTS, '^build[.]js$'] },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
     {

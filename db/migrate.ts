@@ -1,4 +1,3 @@
-import { realpathSync } from 'node:fs';
 import pg from 'pg';
 import type { ClientBase, ClientConfig } from 'pg';
 import { z } from 'zod';
@@ -129,34 +128,4 @@ function placeOf(sql: string, position: string | undefined): string {
   const lineStart = before.lastIndexOf('\n') + 1;
   const line = before.filter((character) => character === '\n').length + 1;
   return `:${line}:${before.length - lineStart + 1}`;
-}
-
-/** `node dist/db/migrate.js` migrates the database that DATABASE_URL names. */
-async function main(): Promise<void> {
-  const url = process.env['DATABASE_URL'];
-  if (url === undefined || url === '') {
-    console.error('Set DATABASE_URL to the database to migrate.');
-    process.exitCode = 2;
-    return;
-  }
-  try {
-    const { applied } = await migrate(url);
-    console.log(applied.length === 0 ? 'Nothing to migrate.' : `Migrated: ${applied.join(', ')}`);
-  } catch (error) {
-    // The message only: an error of the connection may hold the URL, so the password, in its other fields.
-    console.error(error instanceof MigrationError ? `${error.code}: ${error.message}` : String(error));
-    process.exitCode = 1;
-  }
-}
-
-const program = process.argv[1];
-if (program !== undefined && realProgram(program) === import.meta.filename) await main();
-
-/** npm and containers start programs through links. */
-function realProgram(file: string): string {
-  try {
-    return realpathSync(file);
-  } catch {
-    return file;
-  }
 }

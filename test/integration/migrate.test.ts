@@ -11,7 +11,8 @@ import { createEmptyDatabase, createTestFolder } from '../support/postgres.ts';
 
 const run = promisify(execFile);
 const ROOT = path.join(import.meta.dirname, '..', '..');
-const PROGRAM = path.join(ROOT, 'dist', 'db', 'migrate.js');
+const MODULE = path.join(ROOT, 'dist', 'db', 'migrate.js');
+const PROGRAM = path.join(ROOT, 'dist', 'src', 'cli', 'migrate.js');
 
 let database: TestDatabase;
 let directory = '';
@@ -181,7 +182,7 @@ describe('the compiled runner', () => {
       'CREATE TABLE runs (step int); INSERT INTO runs VALUES (1); SELECT pg_sleep(0.3);',
     );
     await write('0002_second.sql', 'INSERT INTO runs VALUES (2);');
-    const code = `import { migrate } from ${JSON.stringify(PROGRAM)};
+    const code = `import { migrate } from ${JSON.stringify(MODULE)};
       const { applied } = await migrate(process.argv[1], { directory: process.argv[2] });
       console.log(JSON.stringify(applied));`;
     const args = ['--input-type=module', '-e', code, database.connectionString, directory];
