@@ -44,13 +44,11 @@ export async function guarded(
       { err: error, workIds: works.map((work) => work.id), kind: works[0]?.kind },
       'a step failed',
     );
-    await deps.store.transaction(async (tx) => {
-      for (const work of works) {
-        const attempts = work.attempts + 1;
-        const waitMs = Math.min(deps.pace.retry.maxMs, deps.pace.retry.baseMs * 2 ** Math.min(attempts, 20));
-        const at = tx.now.getTime() + waitMs;
-        await tx.rescheduleWork(work, { kind: work.kind, at, reason: 'internal_error', attempts });
-      }
-    });
+    const { baseMs, maxMs } = deps.pace.retry;
+    const waitMs = ({ attempts }: Work) => Math.min(maxMs, baseMs * 2 ** Math.min(attempts + 1, 20));
+    await deps.store.delayWork(
+      works.map((work) => ({ id: work.id, lease: work.lease, waitMs: waitMs(work) })),
+      'internal_error',
+    );
   }
 }

@@ -3,7 +3,7 @@ import type { TaskState } from '../domain/states.ts';
 import { intendSubmission } from '../domain/submit-step.ts';
 import type { Task } from '../domain/task.ts';
 import { contextOf, writeStep } from './commit-task-step.ts';
-import type { Deps, Transaction, Work, WorkLease } from './ports.ts';
+import type { Deps, RequestScope, Transaction, Work, WorkLease } from './ports.ts';
 
 /** A step in a worker's hands: what to do, for whom, and the lease that the outcome needs. */
 export interface BegunStep {
@@ -15,39 +15,51 @@ export interface BegunStep {
 }
 
 /**
- * Takes handed-out work, so that of two deliveries one does it. For a submission the same transaction records the
+ * Takes handed-out work, so that of two deliveries one does it. For a submission a transaction then records the
  * intent, before anything is sent.
  *
  * @returns undefined when the work went elsewhere or is no longer to be done
  */
 export async function beginTaskStep(deps: Deps, lease: WorkLease): Promise<BegunStep | undefined> {
-  return deps.store.transaction(async (tx) => {
-    const [work] = await tx.takeWork([lease], deps.leaseMs);
-    if (work?.taskId == null) return undefined;
-    const request = await tx.lockRequest(work.requestId);
-    const tasks = request === undefined ? [] : await tx.listTasks(request.id);
-    const task = tasks.find((candidate) => candidate.id === work.taskId);
-    if (request === undefined || task === undefined || !STATES_OF_WORK[work.kind].includes(task.state)) {
-      // Cannot be reached by the transitions; kept from going round for ever, and said aloud.
-      deps.log.error(
-        { workId: work.id, kind: work.kind, state: task?.state },
-        'work does not fit its task; dropped',
-      );
-      await tx.deleteWork(work);
-      return undefined;
-    }
-    const subject = await openSubject(tx, deps, request.id);
-    const resumed = task.state === 'submitting';
-    if (work.kind !== 'submit') return routable({ work, task, subject, resumed });
-    const intent = intendSubmission(task, contextOf(deps, { tx, request, attempts: work.attempts }));
-    const after = await writeStep(tx, { deps, request, tasks, task }, intent);
-    return routable({
-      work,
-      task: after.tasks.find((other) => other.id === task.id) ?? task,
-      subject,
-      resumed,
-    });
-  });
+  const [work] = await deps.store.takeWork([lease], deps.leaseMs);
+  if (work?.taskId == null) return undefined;
+  if (work.kind === 'submit') {
+    return deps.store.withRequest(work.requestId, (tx, scope) => intend(tx, deps, { work, scope }));
+  }
+  const scope = await deps.store.findScope(work.requestId);
+  return begin(deps, { work, scope });
+}
+
+interface Beginning {
+  readonly work: Work;
+  readonly scope: RequestScope | undefined;
+}
+
+async function begin(deps: Deps, { work, scope }: Beginning): Promise<BegunStep | undefined> {
+  const task = scope?.tasks.find((candidate) => candidate.id === work.taskId);
+  if (scope !== undefined && task !== undefined && STATES_OF_WORK[work.kind].includes(task.state)) {
+    const subject = deps.vault.openSubject(scope.request.id, scope.subjectSealed);
+    return routable({ work, task, subject, resumed: task.state === 'submitting' });
+  }
+  // Cannot be reached by the transitions; kept from going round for ever, and said aloud.
+  const fields = { workId: work.id, kind: work.kind, state: task?.state };
+  deps.log.error(fields, 'work does not fit its task; dropped');
+  await deps.store.deleteWork(work);
+  return undefined;
+}
+
+async function intend(tx: Transaction, deps: Deps, beginning: Beginning): Promise<BegunStep | undefined> {
+  const begun = await begin(deps, beginning);
+  if (begun === undefined || beginning.scope === undefined) return undefined;
+  const { work, task } = begun;
+  const { request, tasks } = beginning.scope;
+  const intent = intendSubmission(task, contextOf(deps, { tx, request, attempts: work.attempts }));
+  const after = await writeStep(
+    tx,
+    { deps, request, tasks, task, work: { lease: work, next: 'kept' } },
+    intent,
+  );
+  return after && routable({ ...begun, task: after.tasks.find((other) => other.id === task.id) ?? task });
 }
 
 const STATES_OF_WORK: Readonly<Record<Work['kind'], readonly TaskState[]>> = {
@@ -57,12 +69,6 @@ const STATES_OF_WORK: Readonly<Record<Work['kind'], readonly TaskState[]>> = {
   verify: ['verifying'],
   cancel: ['pending', 'submitting', 'submitted'],
 };
-
-async function openSubject(tx: Transaction, deps: Deps, requestId: string): Promise<Subject> {
-  const sealed = await tx.findSealedSubject(requestId);
-  if (sealed === undefined) throw new Error(`request ${requestId} has no subject`);
-  return deps.vault.openSubject(requestId, sealed);
-}
 
 function routable(step: Omit<BegunStep, 'task'> & { task: Task }): BegunStep {
   const { projectKey } = step.task;

@@ -9,9 +9,9 @@ import {
 } from '../domain/states.ts';
 import { cancelledTask } from '../domain/task-step.ts';
 import type { Task } from '../domain/task.ts';
-import { writeStep } from './commit-task-step.ts';
+import { writeStep, type RequestTasks } from './commit-task-step.ts';
+import { encodeEvents } from './encode-events.ts';
 import type { Deps, Transaction } from './ports.ts';
-import { recordEvents } from './record-events.ts';
 import type { RequestView } from './request-view.ts';
 import { showRequest } from './show-request.ts';
 
@@ -33,16 +33,18 @@ export async function cancelRequest(
   deps: Deps,
   command: { requestId: string; apiKeyId: string },
 ): Promise<RequestView | undefined> {
-  await deps.store.transaction(async (tx) => {
-    const request = await tx.lockRequest(command.requestId);
-    if (request?.cancelRequestedAt !== null) return;
+  await deps.store.withRequest(command.requestId, async (tx, scope) => {
+    if (scope?.request.cancelRequestedAt !== null) return;
+    const { request, tasks } = scope;
     if (isTerminalRequestState(request.state)) throw new RequestClosedError(request.state);
-    await tx.updateRequest(request.id, [request.state], { cancelRequestedAt: tx.now });
     const actor: Actor = { kind: 'api_key', id: command.apiKeyId };
-    const eventCount = await recordEvents(tx, { deps, request }, [
+    const events = encodeEvents(deps, { request, now: tx.now }, [
       { type: 'request.cancel_requested', actor },
     ]);
-    await cancelTasks(tx, deps, { ...request, cancelRequestedAt: tx.now, eventCount });
+    const patch = { cancelRequestedAt: tx.now };
+    await tx.write(request.id, { request: { from: [request.state], patch }, events });
+    const eventCount = request.eventCount + events.length;
+    await cancelTasks(tx, deps, { request: { ...request, ...patch, eventCount }, tasks });
   });
   deps.workIsDue();
   return showRequest(deps, command.requestId);
@@ -53,17 +55,17 @@ export async function cancelRequest(
  * left to the workers: the work that waits becomes a cancelling, and the one who holds work sees the wish when
  * it writes its outcome. A job that is already being verified is past cancelling.
  */
-async function cancelTasks(tx: Transaction, deps: Deps, request: ErasureRequest): Promise<void> {
-  const tasks = await tx.listTasks(request.id);
+async function cancelTasks(tx: Transaction, deps: Deps, scope: RequestTasks): Promise<void> {
+  const { request, tasks } = scope;
   if (tasks.length === 0) {
     await endWithoutTasks(tx, deps, request);
     return;
   }
-  let scope = { request, tasks };
+  let now = scope;
   for (const task of tasks) {
     if (!endsAtOnce(task)) continue;
     await tx.deleteWorkOf(request.id, task.id);
-    scope = await writeStep(tx, { deps, ...scope, task }, cancelledTask(task));
+    now = (await writeStep(tx, { deps, ...now, task }, cancelledTask(task))) ?? now;
   }
   await tx.redirectWork(request.id, ['submit', 'poll'], 'cancel');
 }
@@ -75,9 +77,8 @@ function endsAtOnce(task: Task): boolean {
 
 async function endWithoutTasks(tx: Transaction, deps: Deps, request: ErasureRequest): Promise<void> {
   await tx.deleteWorkOf(request.id, null);
-  await recordEvents(tx, { deps, request }, [requestMoved(request, 'cancelled')]);
-  await tx.updateRequest(request.id, requestStatesBefore('cancelled'), {
-    state: 'cancelled',
-    attention: null,
+  await tx.write(request.id, {
+    request: { from: requestStatesBefore('cancelled'), patch: { state: 'cancelled', attention: null } },
+    events: encodeEvents(deps, { request, now: tx.now }, [requestMoved(request, 'cancelled')]),
   });
 }

@@ -3,8 +3,8 @@ import { requestStatesBefore, TASK_TRANSITIONS, taskStatesBefore } from '../doma
 import type { StepContext, TaskStep } from '../domain/task-step.ts';
 import type { Task } from '../domain/task.ts';
 import type { NextWork } from '../domain/work.ts';
-import type { Deps, Transaction, Work } from './ports.ts';
-import { recordEvents } from './record-events.ts';
+import { encodeEvents } from './encode-events.ts';
+import type { Change, Deps, RequestPatch, Transaction, Work } from './ports.ts';
 
 /** Decides what follows from an outcome, from the task as it is in the transaction. Pure. */
 export type Decide = (task: Task, context: StepContext) => TaskStep;
@@ -16,19 +16,18 @@ export type Decide = (task: Task, context: StepContext) => TaskStep;
  * @returns whether the outcome was written
  */
 export async function commitTaskStep(deps: Deps, work: Work, decide: Decide): Promise<boolean> {
-  const next = await deps.store.transaction(async (tx) => {
-    const request = await tx.lockRequest(work.requestId);
-    if (request === undefined) return undefined;
-    const tasks = await tx.listTasks(request.id);
-    const task = tasks.find((candidate) => candidate.id === work.taskId);
-    if (task === undefined) return undefined;
+  const next = await deps.store.withRequest(work.requestId, async (tx, scope) => {
+    const task = scope?.tasks.find((candidate) => candidate.id === work.taskId);
+    if (scope === undefined || task === undefined) return undefined;
+    const { request, tasks } = scope;
     const step = decide(task, contextOf(deps, { tx, request, attempts: work.attempts }));
     const following = redirected(step.next, request, tx.now);
-    // The lease is given back first: if it is no longer ours, the transaction has written nothing.
-    const ours = following ? await tx.rescheduleWork(work, following) : await tx.deleteWork(work);
-    if (!ours) return undefined;
-    await writeStep(tx, { deps, request, tasks, task }, step);
-    return { at: following?.at, now: tx.now.getTime() };
+    const after = await writeStep(
+      tx,
+      { deps, request, tasks, task, work: { lease: work, next: following } },
+      step,
+    );
+    return after && { at: following?.at, now: tx.now.getTime() };
   });
   if (next?.at !== undefined && next.at <= next.now) deps.workIsDue();
   return next !== undefined;
@@ -56,50 +55,46 @@ function redirected(next: NextWork | null, request: ErasureRequest, now: Date): 
 }
 
 /** A request with all its tasks, as one transaction sees them. */
-export interface RequestScope {
+export interface RequestTasks {
   readonly request: ErasureRequest;
   readonly tasks: readonly Task[];
 }
 
 /**
- * Writes the step's task, its events, and where the tasks now take the request.
+ * Writes the step's task, its events, and where the tasks now take the request; with `work`, only if it is still ours.
  *
- * @returns request and tasks as they are afterwards
+ * @returns request and tasks as they are afterwards; undefined when the work is no longer ours
  */
 export async function writeStep(
   tx: Transaction,
-  scope: RequestScope & { deps: Pick<Deps, 'encodeEvent'>; task: Task },
+  scope: RequestTasks & { deps: Pick<Deps, 'encodeEvent'>; task: Task; work?: Change['work'] },
   step: Pick<TaskStep, 'to' | 'patch' | 'events'>,
-): Promise<RequestScope> {
-  const { deps, request, task } = scope;
-  await writeTask(tx, task, step);
+): Promise<RequestTasks | undefined> {
+  const { deps, request, task, work } = scope;
   const after: Task = { ...task, ...step.patch, state: step.to ?? task.state };
   const tasks = scope.tasks.map((other) => (other.id === task.id ? after : other));
   const move = rollUp(request, tasks);
-  const eventCount = await recordEvents(
-    tx,
-    { deps, request },
-    move ? [...step.events, move.event] : step.events,
-  );
-  if (move === undefined) return { request: { ...request, eventCount }, tasks };
-  const patch = {
+  const drafts = move ? [...step.events, move.event] : step.events;
+  const patch: RequestPatch | undefined = move && {
     state: move.to,
     attention: move.attention,
     ...(move.to === 'completed' && { completedAt: tx.now }),
   };
-  const changed = await tx.updateRequest(request.id, requestStatesBefore(move.to), patch);
-  if (!changed) throw new Error(`request ${request.id} cannot go from ${request.state} to ${move.to}`);
-  return { request: { ...request, ...patch, eventCount }, tasks };
+  const written = await tx.write(request.id, {
+    ...(work && { work }),
+    ...taskChange(task, step),
+    ...(move && patch && { request: { from: requestStatesBefore(move.to), patch } }),
+    events: encodeEvents(deps, { request, now: tx.now }, drafts),
+  });
+  if (!written) return undefined;
+  return { request: { ...request, ...patch, eventCount: request.eventCount + drafts.length }, tasks };
 }
 
-async function writeTask(tx: Transaction, task: Task, step: Pick<TaskStep, 'to' | 'patch'>): Promise<void> {
-  if (step.to === undefined) {
-    if (Object.keys(step.patch).length > 0) await tx.updateTask(task.id, [task.state], step.patch);
-    return;
+function taskChange(task: Task, { to, patch }: Pick<TaskStep, 'to' | 'patch'>): Pick<Change, 'task'> {
+  if (to === undefined) {
+    return Object.keys(patch).length > 0 ? { task: { id: task.id, from: [task.state], patch } } : {};
   }
   const allowed: readonly string[] = TASK_TRANSITIONS[task.state];
-  const changed =
-    allowed.includes(step.to) &&
-    (await tx.updateTask(task.id, taskStatesBefore(step.to), { ...step.patch, state: step.to }));
-  if (!changed) throw new Error(`task ${task.id} cannot go from ${task.state} to ${step.to}`);
+  if (!allowed.includes(to)) throw new Error(`task ${task.id} cannot go from ${task.state} to ${to}`);
+  return { task: { id: task.id, from: taskStatesBefore(to), patch: { ...patch, state: to } } };
 }

@@ -5,8 +5,8 @@ import { requestMoved, type ErasureRequest, type RequestAttention } from '../dom
 import { requestStatesBefore } from '../domain/states.ts';
 import type { Task } from '../domain/task.ts';
 import { waitReasonOf, type NextWork } from '../domain/work.ts';
+import { encodeEvents } from './encode-events.ts';
 import type { Connection, Deps, Transaction, Work } from './ports.ts';
-import { recordEvents } from './record-events.ts';
 
 /** The keys of the tenant's projects, as OpenReplay lists them; `fresh` asks it now. */
 export type ListProjectKeys = (connection: Connection, fresh: boolean) => Promise<Outcome<readonly string[]>>;
@@ -24,14 +24,17 @@ export async function discoverProjects(
   listProjectKeys: ListProjectKeys,
 ): Promise<boolean> {
   const connection = deps.connections.get(work.connection);
-  const found = await deps.store.findRequest(work.requestId);
+  const found = await deps.store.findScope(work.requestId);
   if (connection === undefined || found === undefined)
     throw new Error('work names no known request or connection');
   const wanted = found.request.projectKeys ?? connection.projects;
   const known = await listProjectKeys(connection, false);
   // What is not known may be newer than what was listed before.
   const listed = known.ok && lacksAny(known.value, wanted) ? await listProjectKeys(connection, true) : known;
-  const written = await deps.store.transaction((tx) => writeDiscovery(tx, deps, { work, listed, wanted }));
+  const written = await deps.store.withRequest(work.requestId, async (tx, scope) => {
+    if (scope === undefined) return false;
+    return writeDiscovery(tx, deps, { request: scope.request, work, listed, wanted });
+  });
   if (written) deps.workIsDue();
   return written;
 }
@@ -41,6 +44,7 @@ function lacksAny(known: readonly string[], wanted: readonly string[] | null): b
 }
 
 interface Discovery {
+  readonly request: ErasureRequest;
   readonly work: Work;
   readonly listed: Outcome<readonly string[]>;
   /** Null for all that are listed. */
@@ -48,17 +52,14 @@ interface Discovery {
 }
 
 async function writeDiscovery(tx: Transaction, deps: Deps, found: Discovery): Promise<boolean> {
-  const request = await tx.lockRequest(found.work.requestId);
-  if (request === undefined) return false;
-  if (!found.listed.ok)
-    return writeDelay(tx, deps, { request, work: found.work, failure: found.listed.failure });
-  if (!(await tx.deleteWork(found.work))) return false;
-  const known = found.listed.value;
-  const keys = found.wanted ?? known;
-  if (lacksAny(known, keys)) await writeAttention(tx, deps, { request, attention: 'project_unknown' });
-  else if (keys.length === 0) await writeAttention(tx, deps, { request, attention: 'no_projects' });
-  else await writeTasks(tx, deps, { request, keys });
-  return true;
+  const { request, work, listed } = found;
+  if (!listed.ok) return writeDelay(tx, deps, { request, work, failure: listed.failure });
+  const keys = found.wanted ?? listed.value;
+  if (lacksAny(listed.value, keys)) {
+    return writeAttention(tx, deps, { request, work, attention: 'project_unknown' });
+  }
+  if (keys.length === 0) return writeAttention(tx, deps, { request, work, attention: 'no_projects' });
+  return writeTasks(tx, deps, { request, work, keys });
 }
 
 async function writeDelay(
@@ -71,35 +72,36 @@ async function writeDelay(
   const waitMs = backoffMs(failure, attempts, { pace: deps.pace, random: deps.random() });
   const reason = waitReasonOf(failure);
   const next: NextWork = { kind: 'discover', at: tx.now.getTime() + waitMs, reason, attempts };
-  if (!(await tx.rescheduleWork(work, next))) return false;
   const data = { step: 'discover', reason, attempts, wait_ms: waitMs };
-  await recordEvents(tx, { deps, request }, [{ type: 'request.step_delayed', actor: LETHE, data }]);
-  return true;
+  const drafts: EventDraft[] = [{ type: 'request.step_delayed', actor: LETHE, data }];
+  const events = encodeEvents(deps, { request, now: tx.now }, drafts);
+  return tx.write(request.id, { work: { lease: work, next }, events });
 }
 
 async function writeAttention(
   tx: Transaction,
   deps: Deps,
-  scope: { request: ErasureRequest; attention: RequestAttention },
-): Promise<void> {
-  const { request, attention } = scope;
-  await recordEvents(tx, { deps, request }, [
-    requestMoved(request, 'needs_attention', { reason: attention }),
-  ]);
-  await tx.updateRequest(request.id, requestStatesBefore('needs_attention'), {
-    state: 'needs_attention',
-    attention,
+  scope: { request: ErasureRequest; work: Work; attention: RequestAttention },
+): Promise<boolean> {
+  const { request, work, attention } = scope;
+  const drafts = [requestMoved(request, 'needs_attention', { reason: attention })];
+  return tx.write(request.id, {
+    work: { lease: work, next: null },
+    request: {
+      from: requestStatesBefore('needs_attention'),
+      patch: { state: 'needs_attention', attention },
+    },
+    events: encodeEvents(deps, { request, now: tx.now }, drafts),
   });
 }
 
 async function writeTasks(
   tx: Transaction,
   deps: Deps,
-  scope: { request: ErasureRequest; keys: readonly string[] },
-): Promise<void> {
-  const { request, keys } = scope;
+  scope: { request: ErasureRequest; work: Work; keys: readonly string[] },
+): Promise<boolean> {
+  const { request, work, keys } = scope;
   const tasks = keys.map((projectKey) => newTask(deps, request, projectKey));
-  await tx.insertTasks(tasks);
   const created = tasks.map((task): EventDraft => {
     const data = { connection: task.connection, project_key: task.projectKey };
     return {
@@ -110,15 +112,21 @@ async function writeTasks(
       data,
     };
   });
-  await recordEvents(tx, { deps, request }, [
-    ...created,
-    requestMoved(request, 'erasing', { tasks: tasks.length }),
-  ]);
-  await tx.updateRequest(request.id, requestStatesBefore('erasing'), { state: 'erasing' });
+  const drafts = [...created, requestMoved(request, 'erasing', { tasks: tasks.length })];
+  const written = await tx.write(request.id, {
+    work: { lease: work, next: null },
+    request: { from: requestStatesBefore('erasing'), patch: { state: 'erasing' } },
+    events: encodeEvents(deps, { request, now: tx.now }, drafts),
+  });
+  if (!written) return false;
+  await tx.insertTasks(tasks);
   const next: NextWork = { kind: 'submit', at: tx.now.getTime(), reason: 'queued', attempts: 0 };
-  for (const { id: taskId, requestId, connection, projectKey } of tasks) {
-    await tx.insertWork({ requestId, taskId, connection, projectKey, next });
-  }
+  await tx.insertWork(
+    tasks.map(({ id: taskId, requestId, connection, projectKey }) => {
+      return { requestId, taskId, connection, projectKey, next };
+    }),
+  );
+  return true;
 }
 
 function newTask(deps: Deps, request: ErasureRequest, projectKey: string): Task {

@@ -64,35 +64,43 @@ export interface FirstAnswer {
   readonly body: string;
 }
 
+/** A request with all its tasks, and the subject's ciphertext. */
+export interface RequestScope {
+  readonly request: ErasureRequest;
+  readonly tasks: readonly Task[];
+  readonly subjectSealed: Sealed;
+}
+
+/** What changes about a request at once. The guards `from` name the states it may start from. */
+export interface Change {
+  /** The work it is done for, and what becomes of it: rescheduled, done (null) or kept in hand. */
+  readonly work?: { readonly lease: WorkLease; readonly next: NextWork | null | 'kept' };
+  readonly task?: {
+    readonly id: string;
+    readonly from: readonly TaskState[];
+    readonly patch: TaskPatch & { readonly state?: TaskState };
+  };
+  readonly request?: { readonly from: readonly RequestState[]; readonly patch: RequestPatch };
+  readonly events: readonly EncodedEvent[];
+}
+
 /** The statements that use cases run inside one transaction. */
 export interface Transaction {
   /** The database's time of this transaction. */
   readonly now: Date;
   insertRequest(request: NewRequest): Promise<void>;
-  /** Locks the request until the transaction ends: its trail is written by one at a time. */
-  lockRequest(id: string): Promise<ErasureRequest | undefined>;
-  /** Changes nothing and says false when the request is in none of the states. */
-  updateRequest(id: string, from: readonly RequestState[], patch: RequestPatch): Promise<boolean>;
   insertTasks(tasks: readonly Task[]): Promise<void>;
-  listTasks(requestId: string): Promise<readonly Task[]>;
-  findSealedSubject(requestId: string): Promise<Sealed | undefined>;
-  updateTask(
-    id: string,
-    from: readonly TaskState[],
-    patch: TaskPatch & { state?: TaskState },
-  ): Promise<boolean>;
-  /** Counts the events on the request and stores their bytes. */
-  insertEvents(requestId: string, events: readonly EncodedEvent[]): Promise<void>;
-  insertWork(work: NewWork): Promise<void>;
+  insertWork(work: readonly NewWork[]): Promise<void>;
+  /**
+   * Writes a change of a request and its events; the caller holds the request's lock or has just inserted it.
+   *
+   * @returns false when the work is no longer the caller's: nothing was written
+   */
+  write(requestId: string, change: Change): Promise<boolean>;
   /** Work of these kinds that no worker holds becomes another kind, due now. Held work is left to its holder. */
   redirectWork(requestId: string, from: readonly WorkKind[], to: WorkKind): Promise<void>;
   /** Deletes the work of a task (or, with null, of the request itself), whoever holds it. */
   deleteWorkOf(requestId: string, taskId: string | null): Promise<void>;
-  deleteWork(lease: WorkLease): Promise<boolean>;
-  /** Gives work back with what is next; false when the lease is no longer ours. */
-  rescheduleWork(lease: WorkLease, next: NextWork): Promise<boolean>;
-  /** Makes handed-out work this worker's own under a new lease. Absent ones went elsewhere. */
-  takeWork(leases: readonly WorkLease[], holdMs: number): Promise<readonly Work[]>;
   /**
    * Reserves an idempotency key for this transaction, or gives what it was first answered with. Waits for another
    * transaction that holds it.
@@ -148,6 +156,16 @@ export interface ListedApiKey extends ApiKey {
 export interface Store {
   /** Runs `work` in one transaction; retried whole on a serialization failure or deadlock. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /**
+   * As transaction, with the request locked until it ends: its trail is written by one at a time. What is given was
+   * read under the lock; undefined when there is no such request.
+   */
+  withRequest<T>(
+    id: string,
+    work: (tx: Transaction, scope: RequestScope | undefined) => Promise<T>,
+  ): Promise<T>;
+  /** The request with its tasks, as a step that only reads needs them. */
+  findScope(requestId: string): Promise<RequestScope | undefined>;
   findRequest(id: string): Promise<RequestWithTasks | undefined>;
   listRequests(filter: RequestFilter): Promise<readonly RequestWithTasks[]>;
   /** Undefined when there is no such request. */
@@ -155,7 +173,7 @@ export interface Store {
     requestId: string,
     page: { after: number; limit: number },
   ): Promise<readonly Uint8Array[] | undefined>;
-  /** Takes handed-out work for a read-only step; see Transaction.takeWork. */
+  /** Makes handed-out work this worker's own under a new lease. Absent ones went elsewhere. */
   takeWork(leases: readonly WorkLease[], holdMs: number): Promise<readonly Work[]>;
   listTasksById(ids: readonly string[]): Promise<readonly Task[]>;
   claimDueWork(limits: {
@@ -163,6 +181,10 @@ export interface Store {
     handOutMs: number;
     max: number;
   }): Promise<readonly HandedOut[]>;
+  /** Gives work back to be done again after a while, as one more attempt; what is no longer the caller's is left alone. */
+  delayWork(works: readonly (WorkLease & { readonly waitMs: number })[], reason: WaitReason): Promise<void>;
+  /** Deletes work, if it is still the caller's. */
+  deleteWork(lease: WorkLease): Promise<void>;
   renewLeases(leases: readonly WorkLease[], holdMs: number): Promise<void>;
   /** Hands work back at once, for whoever is free. */
   releaseLeases(leases: readonly WorkLease[]): Promise<void>;

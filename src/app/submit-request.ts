@@ -3,8 +3,8 @@ import { LETHE, type Actor, type EventDraft } from '../domain/events.ts';
 import { isProjectKey, unroutableReason, type UnroutableReason } from '../domain/identifiers.ts';
 import { requestMoved, type ErasureRequest, type Regulation, type Subject } from '../domain/request.ts';
 import type { Task } from '../domain/task.ts';
+import { encodeEvents } from './encode-events.ts';
 import type { Deps, FirstAnswer, Transaction } from './ports.ts';
-import { recordEvents } from './record-events.ts';
 import { viewOf, type RequestView } from './request-view.ts';
 
 /** A request as it came in, already of the right shape. */
@@ -182,11 +182,12 @@ async function admit(tx: Transaction, deps: Deps, admission: Admission): Promise
   });
   await tx.insertTasks(tasks);
   const actor: Actor = { kind: 'api_key', id: apiKeyId };
-  const eventCount = await recordEvents(tx, { deps, request }, openingEvents(request, { tasks, actor }));
+  const events = encodeEvents(deps, { request, now: tx.now }, openingEvents(request, { tasks, actor }));
+  await tx.write(request.id, { events });
   const work = { requestId: request.id, taskId: null, connection: request.connection, projectKey: null };
-  if (tasks.length === 0) await tx.insertWork({ ...work, next });
+  if (tasks.length === 0) await tx.insertWork([{ ...work, next }]);
   const waiting = tasks.length > 0 ? [] : [{ ...work, ...next, runAt: tx.now, held: false }];
-  return viewOf({ request: { ...request, eventCount }, tasks, waiting });
+  return viewOf({ request: { ...request, eventCount: events.length }, tasks, waiting });
 }
 
 function newRequest(deps: Deps, from: Admission & { now: Date }): ErasureRequest {

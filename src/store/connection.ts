@@ -37,12 +37,17 @@ export function createPool(options: PoolOptions): pg.Pool {
   return pool;
 }
 
-/** What is done in a transaction; `now` is the database's time of it. */
-type InTransaction<T> = (client: Queryable, now: Date) => Promise<T>;
+/** What is done in a transaction; `now` is the database's time of it, `opened` the rows of each opening statement. */
+type InTransaction<T> = (client: Queryable, now: Date, opened: readonly Rows[]) => Promise<T>;
+export type Rows = readonly unknown[];
 
-/** Both statements in one message: every transaction needs its time, and a round trip costs more than the asking. */
-const BEGIN = 'BEGIN; SELECT now() AS now';
-const begun = z.tuple([z.unknown(), z.object({ rows: z.tuple([z.object({ now: z.date() })]) })]);
+const results = z.array(z.object({ rows: z.array(z.unknown()) }));
+const clock = z.tuple([z.object({ now: z.date() })]);
+
+/** Runs statements without parameters in one message: a round trip costs more than most of them. */
+export async function queryAll(db: Queryable, statements: readonly string[]): Promise<readonly Rows[]> {
+  return results.parse(await db.query(statements.join('; '))).map(({ rows }) => rows);
+}
 
 const RETRYABLE = new Set(['40001', '40P01']);
 const MAX_TRIES = 5;
@@ -51,12 +56,17 @@ const MAX_TRIES = 5;
  * Runs `work` in one transaction (READ COMMITTED); tries again from the start after a deadlock or a serialization
  * failure.
  *
+ * @param opening statements without parameters to begin with, each with a snapshot of its own
  * @throws StoreUnavailableError when the database cannot be reached or goes away
  */
-export async function inTransaction<T>(pool: pg.Pool, work: InTransaction<T>): Promise<T> {
+export async function inTransaction<T>(
+  pool: pg.Pool,
+  work: InTransaction<T>,
+  opening: readonly string[] = [],
+): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await once(pool, work);
+      return await once(pool, work, opening);
     } catch (error) {
       if (attempt < MAX_TRIES && RETRYABLE.has(codeOf(error))) continue;
       throw translated(error);
@@ -64,7 +74,7 @@ export async function inTransaction<T>(pool: pg.Pool, work: InTransaction<T>): P
   }
 }
 
-async function once<T>(pool: pg.Pool, work: InTransaction<T>): Promise<T> {
+async function once<T>(pool: pg.Pool, work: InTransaction<T>, opening: readonly string[]): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   // The pool listens only while a connection is idle: one that is lost in use would, unheard, end the process.
@@ -73,8 +83,8 @@ async function once<T>(pool: pg.Pool, work: InTransaction<T>): Promise<T> {
   };
   client.on('error', lost);
   try {
-    const [, clock] = begun.parse(await client.query(BEGIN));
-    const result = await work(client, clock.rows[0].now);
+    const [, time, ...opened] = await queryAll(client, ['BEGIN', 'SELECT now() AS now', ...opening]);
+    const result = await work(client, clock.parse(time)[0].now, opened);
     await client.query('COMMIT');
     return result;
   } catch (error) {

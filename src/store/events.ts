@@ -1,27 +1,5 @@
 import { z } from 'zod';
-import type { EncodedEvent } from '../app/ports.ts';
 import type { Queryable } from './connection.ts';
-
-/** Adds events to a request's trail and counts them; the caller holds the request's lock. */
-export async function insertEvents(
-  db: Queryable,
-  requestId: string,
-  events: readonly EncodedEvent[],
-): Promise<void> {
-  await db.query(
-    `WITH added AS (
-       INSERT INTO audit_events (request_id, seq, type, bytes)
-       SELECT $1, * FROM unnest($2::int[], $3::text[], $4::bytea[])
-     )
-     UPDATE erasure_requests SET event_count = event_count + cardinality($2::int[]), updated_at = now() WHERE id = $1`,
-    [
-      requestId,
-      events.map((event) => event.seq),
-      events.map((event) => event.type),
-      events.map((event) => event.bytes),
-    ],
-  );
-}
 
 const page = z.array(z.object({ bytes: z.instanceof(Buffer) }));
 

@@ -1,7 +1,8 @@
+import pg from 'pg';
 import { z } from 'zod';
-import type { NewRequest, RequestFilter, RequestPatch, Sealed } from '../app/ports.ts';
+import type { NewRequest, RequestFilter, Sealed } from '../app/ports.ts';
 import { CHANNELS, REGULATIONS, REQUEST_ATTENTIONS, type ErasureRequest } from '../domain/request.ts';
-import { REQUEST_STATES, type RequestState } from '../domain/states.ts';
+import { REQUEST_STATES } from '../domain/states.ts';
 import type { Queryable } from './connection.ts';
 
 const COLUMNS = `id, state, attention, regulation, channel, connection, project_keys, reference, subject_kind,
@@ -48,7 +49,7 @@ const row = z
     eventCount: from.event_count,
   }));
 
-/** Inserts a request without events; insertEvents counts them. */
+/** Inserts a request without events; writeChange adds and counts them. */
 export async function insertRequest(db: Queryable, request: NewRequest): Promise<void> {
   await db.query(
     `INSERT INTO erasure_requests (id, state, attention, regulation, channel, connection, project_keys, reference,
@@ -75,25 +76,28 @@ export async function insertRequest(db: Queryable, request: NewRequest): Promise
   );
 }
 
-/** The request, locked until the transaction ends. */
-export async function lockRequest(db: Queryable, id: string): Promise<ErasureRequest | undefined> {
-  return maybeOne(db, { where: 'id = $1 FOR NO KEY UPDATE', values: [id] });
-}
-
 export async function findRequest(db: Queryable, id: string): Promise<ErasureRequest | undefined> {
-  return maybeOne(db, { where: 'id = $1', values: [id] });
-}
-
-async function maybeOne(
-  db: Queryable,
-  query: { where: string; values: unknown[] },
-): Promise<ErasureRequest | undefined> {
-  const { rows } = await db.query(
-    `SELECT ${COLUMNS} FROM erasure_requests WHERE ${query.where}`,
-    query.values,
-  );
+  const { rows } = await db.query(`SELECT ${COLUMNS} FROM erasure_requests WHERE id = $1`, [id]);
   return rows.length === 0 ? undefined : row.parse(rows[0]);
 }
+
+/** Reads one request with its subject as text of SQL, to stand with other statements in one message. */
+export function selectSql(id: string, options: { lock: boolean }): string {
+  const lock = options.lock ? 'FOR NO KEY UPDATE' : '';
+  return `SELECT ${COLUMNS}, subject_sealed FROM erasure_requests WHERE id = ${pg.escapeLiteral(id)} ${lock}`;
+}
+
+/** What selectSql found. */
+export function readSelected(
+  rows: readonly unknown[],
+): { request: ErasureRequest; subjectSealed: Sealed } | undefined {
+  const [first] = rows;
+  return first === undefined ? undefined : { request: row.parse(first), ...sealed.parse(first) };
+}
+
+const sealed = z
+  .object({ subject_sealed: z.instanceof(Buffer) })
+  .transform((from) => ({ subjectSealed: from.subject_sealed }));
 
 /** Newest first; ids grow with time, so they are the order and the place to go on from. */
 export async function listRequests(db: Queryable, filter: RequestFilter): Promise<readonly ErasureRequest[]> {
@@ -113,36 +117,4 @@ export async function listRequests(db: Queryable, filter: RequestFilter): Promis
     values,
   );
   return z.array(row).parse(rows);
-}
-
-/** Changes the request if it is in one of the states `from`; says whether it was. */
-export async function updateRequest(
-  db: Queryable,
-  target: { id: string; from: readonly RequestState[] },
-  patch: RequestPatch,
-): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `UPDATE erasure_requests SET
-       state = COALESCE($3, state),
-       attention = CASE WHEN $4 THEN $5 ELSE attention END,
-       completed_at = COALESCE($6, completed_at),
-       cancel_requested_at = COALESCE($7, cancel_requested_at),
-       updated_at = now()
-     WHERE id = $1 AND state = ANY ($2)`,
-    [
-      target.id,
-      target.from,
-      patch.state ?? null,
-      patch.attention !== undefined,
-      patch.attention ?? null,
-      patch.completedAt ?? null,
-      patch.cancelRequestedAt ?? null,
-    ],
-  );
-  return rowCount === 1;
-}
-
-export async function findSealedSubject(db: Queryable, id: string): Promise<Sealed | undefined> {
-  const { rows } = await db.query('SELECT subject_sealed FROM erasure_requests WHERE id = $1', [id]);
-  return z.array(z.object({ subject_sealed: z.instanceof(Buffer) })).parse(rows)[0]?.subject_sealed;
 }

@@ -1,8 +1,9 @@
 import type pg from 'pg';
-import type { RequestWithTasks, Store, Transaction } from '../app/ports.ts';
+import type { RequestScope, RequestWithTasks, Store, Transaction } from '../app/ports.ts';
 import type { ErasureRequest } from '../domain/request.ts';
 import * as apiKeys from './api-keys.ts';
-import { available, inTransaction, type Queryable } from './connection.ts';
+import { writeChange } from './changes.ts';
+import { available, inTransaction, queryAll, type Queryable, type Rows } from './connection.ts';
 import * as events from './events.ts';
 import * as idempotencyKeys from './idempotency-keys.ts';
 import * as requests from './requests.ts';
@@ -13,6 +14,13 @@ import * as work from './work.ts';
 export function createStore(pool: pg.Pool): Store {
   return {
     transaction: (use) => inTransaction(pool, (db, now) => use(openTransaction(db, now))),
+    withRequest: (id, use) =>
+      inTransaction(
+        pool,
+        (db, now, opened) => use(openTransaction(db, now), readScope(opened)),
+        scopeSql(id, { lock: true }),
+      ),
+    findScope: async (id) => readScope(await available(queryAll(pool, scopeSql(id, { lock: false })))),
     findRequest: async (id) => {
       const request = await available(requests.findRequest(pool, id));
       return request && (await available(withTasks(pool, [request])))[0];
@@ -21,6 +29,8 @@ export function createStore(pool: pg.Pool): Store {
       available(withTasks(pool, await available(requests.listRequests(pool, filter)))),
     listEventBytes: (requestId, page) => available(events.listEventBytes(pool, { requestId, ...page })),
     takeWork: (leases, holdMs) => available(work.takeWork(pool, leases, holdMs)),
+    delayWork: (works, reason) => available(work.delayWork(pool, works, reason)),
+    deleteWork: (lease) => available(work.deleteWork(pool, lease)),
     listTasksById: (ids) => available(tasks.listTasksById(pool, ids)),
     claimDueWork: (limits) => available(work.claimDueWork(pool, limits)),
     renewLeases: (leases, holdMs) => available(work.renewLeases(pool, leases, holdMs)),
@@ -39,22 +49,24 @@ function openTransaction(db: Queryable, now: Date): Transaction {
   return {
     now,
     insertRequest: (request) => requests.insertRequest(db, request),
-    lockRequest: (id) => requests.lockRequest(db, id),
-    updateRequest: (id, from, patch) => requests.updateRequest(db, { id, from }, patch),
     insertTasks: (rows) => tasks.insertTasks(db, rows),
-    listTasks: (requestId) => tasks.listTasks(db, [requestId]),
-    findSealedSubject: (requestId) => requests.findSealedSubject(db, requestId),
-    updateTask: (id, from, patch) => tasks.updateTask(db, { id, from }, patch),
-    insertEvents: (requestId, encoded) => events.insertEvents(db, requestId, encoded),
-    insertWork: (row) => work.insertWork(db, row),
+    insertWork: (rows) => work.insertWork(db, rows),
+    write: (requestId, change) => writeChange(db, requestId, change),
     redirectWork: (requestId, from, to) => work.redirectWork(db, requestId, { from, to }),
     deleteWorkOf: (requestId, taskId) => work.deleteWorkOf(db, requestId, taskId),
-    deleteWork: (lease) => work.deleteWork(db, lease),
-    rescheduleWork: (lease, next) => work.rescheduleWork(db, lease, next),
-    takeWork: (leases, holdMs) => work.takeWork(db, leases, holdMs),
     reserveAnswer: (key, fingerprint) => idempotencyKeys.reserveAnswer(db, key, fingerprint),
     fillAnswer: (key, answer) => idempotencyKeys.fillAnswer(db, key, answer),
   };
+}
+
+/** Lock first, then read the tasks: each statement sees what was committed when it began. */
+function scopeSql(requestId: string, options: { lock: boolean }): readonly string[] {
+  return [requests.selectSql(requestId, options), tasks.selectSql(requestId)];
+}
+
+function readScope([requestRows = [], taskRows = []]: readonly Rows[]): RequestScope | undefined {
+  const found = requests.readSelected(requestRows);
+  return found && { ...found, tasks: tasks.readSelected(taskRows) };
 }
 
 async function withTasks(

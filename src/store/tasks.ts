@@ -1,8 +1,8 @@
+import pg from 'pg';
 import { z } from 'zod';
 import { UNROUTABLE_REASONS } from '../domain/identifiers.ts';
 import { REMOTE_STATUSES } from '../domain/openreplay.ts';
-import { TASK_STATES, type TaskState } from '../domain/states.ts';
-import type { TaskPatch } from '../domain/task-step.ts';
+import { TASK_STATES } from '../domain/states.ts';
 import { TASK_ATTENTIONS, type Task } from '../domain/task.ts';
 import type { Queryable } from './connection.ts';
 
@@ -76,6 +76,16 @@ export async function insertTasks(db: Queryable, tasks: readonly Task[]): Promis
 const COLUMNS = `id, request_id, connection, project_key, state, unroutable_reason, attention, rounds, verification,
   verifying_since`;
 
+/** Reads a request's tasks as text of SQL, to stand with other statements in one message. */
+export function selectSql(requestId: string): string {
+  return `SELECT ${COLUMNS} FROM tasks WHERE request_id = ${pg.escapeLiteral(requestId)} ORDER BY id`;
+}
+
+/** What selectSql found. */
+export function readSelected(rows: readonly unknown[]): readonly Task[] {
+  return z.array(row).parse(rows);
+}
+
 /** The tasks of these requests, oldest first. */
 export async function listTasks(db: Queryable, requestIds: readonly string[]): Promise<readonly Task[]> {
   const { rows } = await db.query(`SELECT ${COLUMNS} FROM tasks WHERE request_id = ANY ($1) ORDER BY id`, [
@@ -87,35 +97,4 @@ export async function listTasks(db: Queryable, requestIds: readonly string[]): P
 export async function listTasksById(db: Queryable, ids: readonly string[]): Promise<readonly Task[]> {
   const { rows } = await db.query(`SELECT ${COLUMNS} FROM tasks WHERE id = ANY ($1)`, [ids]);
   return z.array(row).parse(rows);
-}
-
-/** Changes the task if it is in one of the states `from`; says whether it was. */
-export async function updateTask(
-  db: Queryable,
-  target: { id: string; from: readonly TaskState[] },
-  patch: TaskPatch & { state?: TaskState },
-): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `UPDATE tasks SET
-       state = COALESCE($3, state),
-       rounds = COALESCE($4::jsonb, rounds),
-       attention = CASE WHEN $5 THEN $6 ELSE attention END,
-       verification = CASE WHEN $7 THEN $8::jsonb ELSE verification END,
-       verifying_since = CASE WHEN $9 THEN $10::timestamptz ELSE verifying_since END,
-       updated_at = now()
-     WHERE id = $1 AND state = ANY ($2)`,
-    [
-      target.id,
-      target.from,
-      patch.state ?? null,
-      patch.rounds === undefined ? null : JSON.stringify(patch.rounds),
-      patch.attention !== undefined,
-      patch.attention ?? null,
-      patch.verification !== undefined,
-      patch.verification == null ? null : JSON.stringify(patch.verification),
-      patch.verifyingSince !== undefined,
-      patch.verifyingSince ?? null,
-    ],
-  );
-  return rowCount === 1;
 }

@@ -1,44 +1,47 @@
 import { z } from 'zod';
 import type { HandedOut, NewWork, Waiting, Work, WorkLease } from '../app/ports.ts';
-import { WAIT_REASONS, WORK_KINDS, type NextWork, type WorkKind } from '../domain/work.ts';
+import { WAIT_REASONS, WORK_KINDS, type WaitReason, type WorkKind } from '../domain/work.ts';
 import type { Queryable } from './connection.ts';
 
 const kind = z.enum(WORK_KINDS);
 
-export async function insertWork(db: Queryable, work: NewWork): Promise<void> {
+export async function insertWork(db: Queryable, work: readonly NewWork[]): Promise<void> {
+  if (work.length === 0) return;
   await db.query(
     `INSERT INTO work (request_id, task_id, connection, project_key, kind, run_at, reason, attempts)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[],
+       $8::int[])`,
     [
-      work.requestId,
-      work.taskId,
-      work.connection,
-      work.projectKey,
-      work.next.kind,
-      new Date(work.next.at),
-      work.next.reason,
-      work.next.attempts,
+      work.map((row) => row.requestId),
+      work.map((row) => row.taskId),
+      work.map((row) => row.connection),
+      work.map((row) => row.projectKey),
+      work.map(({ next }) => next.kind),
+      work.map(({ next }) => new Date(next.at)),
+      work.map(({ next }) => next.reason),
+      work.map(({ next }) => next.attempts),
     ],
   );
 }
 
-/** Gives work back with what is next, if the lease is still ours. */
-export async function rescheduleWork(db: Queryable, lease: WorkLease, next: NextWork): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `UPDATE work SET kind = $3, run_at = $4, reason = $5, attempts = $6, lease = NULL, held = false
-     WHERE id = $1 AND lease = $2`,
-    [lease.id, lease.lease, next.kind, new Date(next.at), next.reason, next.attempts],
+/** Gives work back to be done again after a while, where the lease is still ours; counts the attempt. */
+export async function delayWork(
+  db: Queryable,
+  works: readonly (WorkLease & { readonly waitMs: number })[],
+  reason: WaitReason,
+): Promise<void> {
+  await db.query(
+    `UPDATE work SET run_at = now() + given.wait_ms * interval '1 millisecond', reason = $4, attempts = attempts + 1,
+       lease = NULL, held = false
+     FROM unnest($1::bigint[], $2::uuid[], $3::float8[]) AS given (id, lease, wait_ms)
+     WHERE work.id = given.id AND work.lease = given.lease`,
+    [works.map(({ id }) => id), works.map(({ lease }) => lease), works.map(({ waitMs }) => waitMs), reason],
   );
-  return rowCount === 1;
 }
 
-/** Deletes work that is done, if the lease is still ours. */
-export async function deleteWork(db: Queryable, lease: WorkLease): Promise<boolean> {
-  const { rowCount } = await db.query('DELETE FROM work WHERE id = $1 AND lease = $2', [
-    lease.id,
-    lease.lease,
-  ]);
-  return rowCount === 1;
+/** Deletes work, if the lease is still ours. */
+export async function deleteWork(db: Queryable, lease: WorkLease): Promise<void> {
+  await db.query('DELETE FROM work WHERE id = $1 AND lease = $2', [lease.id, lease.lease]);
 }
 
 export async function deleteWorkOf(db: Queryable, requestId: string, taskId: string | null): Promise<void> {

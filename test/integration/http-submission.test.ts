@@ -33,9 +33,9 @@ const requestCount = () => count('erasure_requests');
 
 /** The user id that is sealed in the database. */
 async function sealedUserId(requestId: string): Promise<string> {
-  const sealed = await stage.deps.store.transaction((tx) => tx.findSealedSubject(requestId));
-  if (sealed === undefined) throw new Error('nothing is sealed');
-  return stage.deps.vault.openSubject(requestId, sealed).userId;
+  const scope = await stage.deps.store.findScope(requestId);
+  if (scope === undefined) throw new Error('there is no such request');
+  return stage.deps.vault.openSubject(requestId, scope.subjectSealed).userId;
 }
 
 describe('a submission', () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Store, WorkLease } from '../../src/app/ports.ts';
+import type { NextWork } from '../../src/domain/work.ts';
 import { createStore } from '../../src/store/store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { endLeases, plantWork, readWork, type WorkRow } from '../support/work-rows.ts';
@@ -18,16 +19,11 @@ beforeEach(() => database.pool.query('DELETE FROM work'));
 
 const claim = (max = 1_000) => store.claimDueWork({ connections: ['default'], handOutMs: HOUR_MS, max });
 const take = (leases: readonly WorkLease[]) => store.takeWork(leases, HOUR_MS);
-const reschedule = (lease: WorkLease) =>
-  store.transaction((tx) =>
-    tx.rescheduleWork(lease, {
-      kind: 'poll',
-      at: Date.now() + HOUR_MS,
-      reason: 'job_scheduled',
-      attempts: 7,
-    }),
-  );
-const remove = (lease: WorkLease) => store.transaction((tx) => tx.deleteWork(lease));
+const write = (lease: WorkLease, next: NextWork | null) =>
+  store.transaction((tx) => tx.write('er_any', { work: { lease, next }, events: [] }));
+const NEXT: NextWork = { kind: 'poll', at: Date.now() + HOUR_MS, reason: 'job_scheduled', attempts: 7 };
+const reschedule = (lease: WorkLease) => write(lease, NEXT);
+const remove = (lease: WorkLease) => write(lease, null);
 
 function only<T>(items: readonly T[]): T {
   const [item, ...more] = items;
@@ -111,7 +107,7 @@ describe('taking work', () => {
     const handed = await handedOut();
     const before = await rowOf();
     const crash = store.transaction(async (tx) => {
-      expect(await tx.takeWork([handed], HOUR_MS)).toHaveLength(1);
+      expect(await tx.write('er_any', { work: { lease: handed, next: null }, events: [] })).toBe(true);
       throw new Error('crash');
     });
     await expect(crash).rejects.toThrow('crash');
