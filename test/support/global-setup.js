@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, realpath } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { URL } from 'node:url';
@@ -65,11 +65,18 @@ async function setUpPostgres(folder) {
 
 async function startPostgres(folder) {
   const { startEmbeddedPostgres } = await import('../../dist/src/embedded/start-embedded-postgres.js');
+  // A path short enough for a socket, and open to the account that Postgres runs as.
+  const sockets = path.join(folder, 's');
+  await mkdir(sockets);
+  await chmod(sockets, 0o777);
   ground.postgres = await startEmbeddedPostgres({
     directory: path.join(folder, 'postgres'),
-    settings: POSTGRES_SETTINGS,
+    settings: { ...POSTGRES_SETTINGS, unix_socket_directories: sockets },
   });
-  return ground.postgres.connectionString;
+  // Half the cost of a TCP connection, for hundreds of thousands of round trips.
+  const url = new URL(ground.postgres.connectionString);
+  if (process.platform !== 'win32') url.searchParams.set('host', sockets);
+  return url.href;
 }
 
 async function fillTemplate(url) {
