@@ -54,7 +54,10 @@ function tablesOf(parts: Parts): string[] {
       ...parts.triggers.filter((trigger) => trigger.table === name).flatMap(triggerLines),
     ];
     const body = lines.map((line) => `  ${line}`).join(',\n');
-    return [`CREATE TABLE ${name} (\n${body}\n);`, ...after.map((line) => `${line};`), ''].join('\n');
+    const kind = parts.columns.some((column) => column.table === name && column.unlogged)
+      ? 'UNLOGGED TABLE'
+      : 'TABLE';
+    return [`CREATE ${kind} ${name} (\n${body}\n);`, ...after.map((line) => `${line};`), ''].join('\n');
   });
 }
 
@@ -67,6 +70,7 @@ function definitionsOf(parts: readonly Part[], table: string): string[] {
 
 const column = z.object({
   table: z.string(),
+  unlogged: z.boolean(),
   name: z.string().nullable(),
   type: z.string(),
   rest: z.string(),
@@ -76,7 +80,7 @@ type Column = z.infer<typeof column>;
 /** In the order they were added; a table without any has one row of nulls. */
 async function readColumns(client: ClientBase): Promise<Column[]> {
   const { rows } = await client.query(`
-    SELECT c.oid::regclass::text AS table, quote_ident(a.attname) AS name,
+    SELECT c.oid::regclass::text AS table, c.relpersistence = 'u' AS unlogged, quote_ident(a.attname) AS name,
       COALESCE(format_type(a.atttypid, a.atttypmod), '') AS type,
       concat_ws(' ',
         CASE WHEN a.attcollation <> t.typcollation THEN 'COLLATE ' || a.attcollation::regcollation END,

@@ -46,6 +46,12 @@ describe('dumpSchema', () => {
 `);
   });
 
+  it('shows which tables a crash would empty', async () => {
+    const dump = await dumpAfter('CREATE UNLOGGED TABLE u (a int); CREATE TABLE v (a int);');
+    expect(dump).toContain('CREATE UNLOGGED TABLE u (');
+    expect(dump).toContain('CREATE TABLE v (');
+  });
+
   it('shows constraints, indexes, triggers with their state, and functions, by name', async () => {
     const dump = await dumpAfter(`
       CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
