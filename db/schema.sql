@@ -1,18 +1,50 @@
 -- What db/migrations make of an empty database, to be read and compared; it is not run by anything.
 -- Written by `npm run schema`, and a test fails when it is out of date: change a migration, never this file.
 
+CREATE TABLE admin_events (
+  seq         integer                   NOT NULL,
+  type        text                      NOT NULL,
+  bytes       bytea                     NOT NULL,
+  created_at  timestamp with time zone  NOT NULL DEFAULT now(),
+  CONSTRAINT admin_events_pkey PRIMARY KEY (seq),
+  CONSTRAINT admin_events_seq_check CHECK (seq >= 0)
+);
+CREATE TRIGGER admin_events_append_only BEFORE DELETE OR UPDATE ON admin_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+ALTER TABLE admin_events ENABLE ALWAYS TRIGGER admin_events_append_only;
+CREATE TRIGGER admin_events_no_truncate BEFORE TRUNCATE ON admin_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE admin_events ENABLE ALWAYS TRIGGER admin_events_no_truncate;
+
+CREATE TABLE api_key_old_tokens (
+  token_hash   bytea                     NOT NULL,
+  api_key_id   text                      NOT NULL,
+  valid_until  timestamp with time zone  NOT NULL,
+  CONSTRAINT api_key_old_tokens_pkey PRIMARY KEY (token_hash),
+  CONSTRAINT api_key_old_tokens_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_keys(id),
+  CONSTRAINT api_key_old_tokens_token_hash_check CHECK (octet_length(token_hash) = 32)
+);
+CREATE INDEX api_key_old_tokens_by_key ON api_key_old_tokens USING btree (api_key_id);
+
 CREATE TABLE api_keys (
-  id            text                      NOT NULL,
-  name          text                      NOT NULL,
-  token_hash    bytea                     NOT NULL,
-  scopes        text[]                    NOT NULL,
-  created_at    timestamp with time zone  NOT NULL DEFAULT now(),
-  last_used_at  timestamp with time zone,
-  revoked_at    timestamp with time zone,
+  id                   text                      NOT NULL,
+  name                 text                      NOT NULL,
+  token_hash           bytea                     NOT NULL,
+  scopes               text[]                    NOT NULL,
+  created_at           timestamp with time zone  NOT NULL DEFAULT now(),
+  last_used_at         timestamp with time zone,
+  revoked_at           timestamp with time zone,
+  created_by           text,
+  expires_at           timestamp with time zone,
+  rotated_at           timestamp with time zone,
+  rate_limit_requests  integer,
+  rate_limit_seconds   integer,
   CONSTRAINT api_keys_pkey PRIMARY KEY (id),
   CONSTRAINT api_keys_token_hash_key UNIQUE (token_hash),
+  CONSTRAINT api_keys_created_by_fkey FOREIGN KEY (created_by) REFERENCES api_keys(id),
   CONSTRAINT api_keys_name_check CHECK (length(name) >= 1 AND length(name) <= 100),
-  CONSTRAINT api_keys_scopes_check CHECK (scopes <@ ARRAY['requests:write'::text, 'requests:read'::text, 'admin'::text] AND cardinality(scopes) > 0),
+  CONSTRAINT api_keys_rate_limit CHECK ((rate_limit_requests IS NULL) = (rate_limit_seconds IS NULL)),
+  CONSTRAINT api_keys_rate_limit_requests_check CHECK (rate_limit_requests > 0),
+  CONSTRAINT api_keys_rate_limit_seconds_check CHECK (rate_limit_seconds > 0),
+  CONSTRAINT api_keys_scopes_check CHECK (scopes <@ ARRAY['requests:write'::text, 'requests:read'::text, 'requests:approve'::text, 'holds:write'::text, 'audit:read'::text, 'reports:read'::text, 'access:read'::text, 'admin'::text] AND cardinality(scopes) > 0),
   CONSTRAINT api_keys_token_hash_check CHECK (octet_length(token_hash) = 32)
 );
 
@@ -86,6 +118,14 @@ CREATE TABLE lethe_migrations (
   applied_at  timestamp with time zone  NOT NULL DEFAULT now(),
   CONSTRAINT lethe_migrations_pkey PRIMARY KEY (version)
 );
+
+CREATE UNLOGGED TABLE rate_limits (
+  bucket     text                      NOT NULL,
+  used       integer                   NOT NULL,
+  resets_at  timestamp with time zone  NOT NULL,
+  CONSTRAINT rate_limits_pkey PRIMARY KEY (bucket)
+);
+CREATE INDEX rate_limits_by_end ON rate_limits USING btree (resets_at);
 
 CREATE TABLE tasks (
   id                 text                      NOT NULL,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { migrate } from '../db/migrate.ts';
+import { adoptAdminToken } from './app/create-api-key.ts';
 import type { Connection, Deps, Store } from './app/ports.ts';
 import type { Config } from './config.ts';
 import { startEmbeddedPostgres } from './embedded/start-embedded-postgres.ts';
@@ -82,9 +83,9 @@ async function embeddedMasterKey(config: Config, logger: Logger): Promise<Uint8A
  */
 async function embeddedAdminKey(config: Config, store: Store, logger: Logger): Promise<void> {
   const path = join(config.dataDirectory, 'admin-key');
-  await writeOnce(path, `${newToken()}\n`);
-  const tokenHash = hashToken((await readFile(path, 'utf8')).trim());
-  const made = await store.insertApiKey({ id: newId('ak'), name: 'admin', scopes: ['admin'], tokenHash });
+  await writeOnce(path, `${newToken().token}\n`);
+  const hash = hashToken((await readFile(path, 'utf8')).trim());
+  const made = await adoptAdminToken({ store, newId, encodeEvent }, hash);
   if (made) logger.warn({ path }, 'made an admin API key; it stands in this file');
 }
 
@@ -131,6 +132,7 @@ function assemble(parts: Parts): Core {
     },
     leaseMs: config.worker.leaseMs,
     newId,
+    newToken,
     random: Math.random,
     workIsDue: () => {
       for (const listener of listeners) listener();

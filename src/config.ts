@@ -26,6 +26,8 @@ export interface Config {
   readonly tenant: string;
   /** Port 0 takes any free one. */
   readonly server: { readonly host: string; readonly port: number; readonly trustProxy: boolean };
+  /** Calls that each API key may make in a time, where it has no limit of its own. */
+  readonly api: { readonly rateLimit: { readonly requests: number; readonly perSeconds: number } };
   readonly database: DatabaseConfig;
   readonly queue: QueueConfig;
   readonly queuePrefix: string;

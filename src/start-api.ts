@@ -30,7 +30,13 @@ export async function startApi(core: Core): Promise<RunningApi> {
       })),
     ],
   });
-  const app = createHttpApp({ deps, readiness, logger, trustProxy: config.server.trustProxy });
+  const app = createHttpApp({
+    deps,
+    readiness,
+    logger,
+    trustProxy: config.server.trustProxy,
+    rateLimit: config.api.rateLimit,
+  });
   const server = await startHttpServer({ app, host: config.server.host, port: config.server.port });
   logger.info({ host: config.server.host, port: server.port }, 'the API listens');
   return {

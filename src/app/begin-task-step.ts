@@ -38,7 +38,7 @@ interface Beginning {
 async function begin(deps: Deps, { work, scope }: Beginning): Promise<BegunStep | undefined> {
   const task = scope?.tasks.find((candidate) => candidate.id === work.taskId);
   if (scope !== undefined && task !== undefined && STATES_OF_WORK[work.kind].includes(task.state)) {
-    const subject = deps.vault.openSubject(scope.request.id, scope.subjectSealed);
+    const subject = subjectOf(deps, scope);
     return routable({ work, task, subject, resumed: task.state === 'submitting' });
   }
   // Cannot be reached by the transitions; kept from going round for ever, and said aloud.
@@ -69,6 +69,11 @@ const STATES_OF_WORK: Readonly<Record<Work['kind'], readonly TaskState[]>> = {
   verify: ['verifying'],
   cancel: ['pending', 'submitting', 'submitted'],
 };
+
+function subjectOf(deps: Deps, { request, subjectSealed }: RequestScope): Subject {
+  if (subjectSealed === null) throw new Error(`request ${request.id} has no subject`);
+  return deps.vault.openSubject(request.id, subjectSealed);
+}
 
 function routable(step: Omit<BegunStep, 'task'> & { task: Task }): BegunStep {
   const { projectKey } = step.task;

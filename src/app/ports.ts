@@ -1,4 +1,4 @@
-import type { AuditEvent } from '../domain/events.ts';
+import type { AdminEvent, AuditEvent } from '../domain/events.ts';
 import type { OpenReplay } from '../domain/openreplay.ts';
 import type { Pace } from '../domain/pace.ts';
 import type { ErasureRequest, RequestAttention, Subject, SubjectRef } from '../domain/request.ts';
@@ -6,6 +6,7 @@ import type { RequestState, TaskState } from '../domain/states.ts';
 import type { TaskPatch } from '../domain/task-step.ts';
 import type { Task } from '../domain/task.ts';
 import type { NextWork, WaitReason, WorkKind } from '../domain/work.ts';
+import type { KeyStore, KeyTransaction, NewToken } from './ports/keys.ts';
 
 /** What the use cases need of the world. Composition roots wire the real parts in. */
 
@@ -64,11 +65,11 @@ export interface FirstAnswer {
   readonly body: string;
 }
 
-/** A request with all its tasks, and the subject's ciphertext. */
+/** A request with all its tasks, and the subject's ciphertext: null once it is kept no longer. */
 export interface RequestScope {
   readonly request: ErasureRequest;
   readonly tasks: readonly Task[];
-  readonly subjectSealed: Sealed;
+  readonly subjectSealed: Sealed | null;
 }
 
 /** What changes about a request at once. The guards `from` name the states it may start from. */
@@ -85,7 +86,7 @@ export interface Change {
 }
 
 /** The statements that use cases run inside one transaction. */
-export interface Transaction {
+export interface Transaction extends KeyTransaction {
   /** The database's time of this transaction. */
   readonly now: Date;
   insertRequest(request: NewRequest): Promise<void>;
@@ -141,19 +142,7 @@ export interface RequestWithTasks {
   readonly waiting: readonly Waiting[];
 }
 
-export interface ApiKey {
-  readonly id: string;
-  readonly name: string;
-  readonly scopes: readonly string[];
-}
-
-export interface ListedApiKey extends ApiKey {
-  readonly createdAt: Date;
-  readonly lastUsedAt: Date | null;
-  readonly revokedAt: Date | null;
-}
-
-export interface Store {
+export interface Store extends KeyStore {
   /** Runs `work` in one transaction; retried whole on a serialization failure or deadlock. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /**
@@ -188,12 +177,6 @@ export interface Store {
   renewLeases(leases: readonly WorkLease[], holdMs: number): Promise<void>;
   /** Hands work back at once, for whoever is free. */
   releaseLeases(leases: readonly WorkLease[]): Promise<void>;
-  findApiKey(tokenHash: Uint8Array): Promise<ApiKey | undefined>;
-  /** False when there is a key with this token already; it stays as it is. */
-  insertApiKey(key: ApiKey & { tokenHash: Uint8Array }): Promise<boolean>;
-  listApiKeys(): Promise<readonly ListedApiKey[]>;
-  /** False when there is no such key, or it was revoked before. */
-  revokeApiKey(id: string): Promise<boolean>;
   /** Throws when the database does not answer. */
   ping(): Promise<void>;
 }
@@ -210,7 +193,7 @@ export interface Vault {
 }
 
 /** The exact bytes of an event that are stored and hashed (RFC 8785). */
-export type EncodeEvent = (event: AuditEvent) => Uint8Array;
+export type EncodeEvent = (event: AuditEvent | AdminEvent) => Uint8Array;
 
 /** One configured OpenReplay server. */
 export interface Connection {
@@ -238,6 +221,7 @@ export interface Deps {
   /** How long a worker holds work before it must renew. */
   readonly leaseMs: number;
   readonly newId: (prefix: 'er' | 'tk' | 'ak') => string;
+  readonly newToken: () => NewToken;
   /** In [0, 1). */
   readonly random: () => number;
   /** Called after a commit that left work due now, so that the dispatcher need not wait for its next look. */

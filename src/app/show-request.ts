@@ -34,7 +34,14 @@ export async function listEvents(
 ): Promise<EventPage | undefined> {
   const { requestId, after, limit } = query;
   const found = await deps.store.listEventBytes(requestId, { after, limit: limit + 1 });
-  if (found === undefined) return undefined;
+  return found && eventPage(found, query);
+}
+
+/** A page of a trail without gaps, of what stands after `after`; one more than `limit` says that there is another. */
+export function eventPage(
+  found: readonly Uint8Array[],
+  { after, limit }: { after: number; limit: number },
+): EventPage {
   const decoder = new TextDecoder();
   const events = found.slice(0, limit).map((bytes) => decoder.decode(bytes));
   return { events, nextAfter: found.length > limit ? after + limit : null };

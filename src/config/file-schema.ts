@@ -51,12 +51,19 @@ const connection = section({
   maxBodyBytes: whole(1_024, 268_435_456).default(4_194_304),
 });
 
+/** As api-key-schemas.ts bounds the limit of a single key. */
+const rateLimit = section({
+  requests: whole(1, 1_000_000).default(600),
+  perSeconds: whole(1, 3_600).default(60),
+});
+
 const sections = {
   server: section({
     host: host.default('127.0.0.1'),
     port: whole(0, 65_535).default(8080),
     trustProxy: flag().default(false),
   }),
+  api: section({ rateLimit: rateLimit.prefault({}) }),
   polling: section({
     minIntervalMs: milliseconds(1).default(10_000),
     maxIntervalMs: milliseconds(1).default(900_000),
@@ -86,6 +93,7 @@ const sections = {
 export const fileSchema = section({
   tenant: tenant.default('default'),
   server: sections.server.prefault({}),
+  api: sections.api.prefault({}),
   databaseUrl: text(DATABASE_URL_RULE, isDatabaseUrl).optional(),
   redisUrl: text(REDIS_URL_RULE, isRedisUrl).optional(),
   queuePrefix: queuePrefix.default('lethe'),
@@ -103,10 +111,11 @@ export const fileSchema = section({
 /** The file as read: every default filled in, nothing derived yet. */
 export type ConfigFile = z.output<typeof fileSchema>;
 
-/** The known field names of each section; `''` is the top level, `connections` an entry of that list. */
+/** The known field names of each section; `''` is the top level, `connections` an entry of that list. Inner sections have dots. */
 export const FIELD_NAMES: ReadonlyMap<string, readonly string[]> = new Map([
   ['', Object.keys(fileSchema.shape)],
   ['connections', Object.keys(connection.shape)],
+  ['api.rateLimit', Object.keys(rateLimit.shape)],
   ...Object.entries(sections).map(([name, { shape }]): [string, string[]] => [name, Object.keys(shape)]),
 ]);
 

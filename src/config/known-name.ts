@@ -3,8 +3,7 @@ import type { ConfigPath } from './problem.ts';
 
 /** What was expected in place of the unknown field `name` of the section at `path`, with the nearest known name. */
 export function expectedName(path: ConfigPath, name: string): string {
-  const [top] = path;
-  const section = typeof top === 'string' ? top : '';
+  const section = path.filter((step) => typeof step === 'string').join('.');
   const near = nearest(name, FIELD_NAMES.get(section) ?? []);
   if (near !== undefined) return `a known field; did you mean "${near}"?`;
   const elsewhere = [...FIELD_NAMES].find(([other, names]) => other !== section && names.includes(name));

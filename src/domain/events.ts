@@ -11,6 +11,7 @@ export const EVENT_TYPES = [
   'request.completed',
   'request.cancelled',
   'request.step_delayed',
+  'subject.read',
   'task.created',
   'task.submission_intended',
   'task.submission_resumed',
@@ -34,8 +35,8 @@ export type EventValue =
   string | number | boolean | null | readonly EventValue[] | { readonly [key: string]: EventValue };
 export type EventData = Readonly<Record<string, EventValue>>;
 
-/** Who did it: Lethe itself, or an API key by its id. */
-export type Actor = { readonly kind: 'lethe' } | { readonly kind: 'api_key'; readonly id: string };
+/** Who did it: Lethe itself, somebody on the machine it runs on (a command), or an API key by its id. */
+export type Actor = { readonly kind: 'lethe' | 'local' } | { readonly kind: 'api_key'; readonly id: string };
 
 export const LETHE: Actor = { kind: 'lethe' };
 
@@ -51,6 +52,24 @@ export interface EventDraft {
 /** An event with its place in the request's trail. `seq` is contiguous from 0 for each request. */
 export interface AuditEvent extends EventDraft {
   readonly requestId: string;
+  readonly seq: number;
+  /** Time of the database's transaction, RFC 3339 in UTC. */
+  readonly at: string;
+}
+
+/** What is done to API keys has a trail of its own: it concerns no request. */
+export const ADMIN_EVENT_TYPES = ['api_key.created', 'api_key.revoked', 'api_key.rotated'] as const;
+
+export interface AdminEventDraft {
+  readonly type: (typeof ADMIN_EVENT_TYPES)[number];
+  readonly actor: Actor;
+  /** The key that it was done to. */
+  readonly keyId: string;
+  readonly data?: EventData;
+}
+
+/** An event with its place in the one trail of its kind. `seq` is contiguous from 0. */
+export interface AdminEvent extends AdminEventDraft {
   readonly seq: number;
   /** Time of the database's transaction, RFC 3339 in UTC. */
   readonly at: string;

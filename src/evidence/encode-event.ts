@@ -1,33 +1,53 @@
 import canonicalize from 'canonicalize';
-import type { AuditEvent, EventData } from '../domain/events.ts';
+import type { Actor, AdminEvent, AuditEvent, EventData } from '../domain/events.ts';
 import { LetheError } from '../domain/errors.ts';
 
 /** The version of the event format, written into every event. */
 const EVENT_FORMAT = 1;
 
 /**
- * The exact bytes of an audit event: RFC 8785 JSON in UTF-8. These bytes are what is stored, hashed and exported,
- * so nothing that different writers could write differently is let in.
+ * The exact bytes of an audit event, of a request's trail or of that of API keys: RFC 8785 JSON in UTF-8. These bytes
+ * are what is stored, hashed and exported, so nothing that different writers could write differently is let in.
  *
  * @throws LetheError EVENT_NOT_CANONICAL for floats, unsafe integers, lone surrogates, U+0000, or anything but plain
  *   objects, arrays and JSON's own values
  */
-export function encodeEvent(event: AuditEvent): Uint8Array {
-  const shape: EventData = {
+export function encodeEvent(event: AuditEvent | AdminEvent): Uint8Array {
+  const shape = 'keyId' in event ? adminShape(event) : shapeOf(event);
+  assertCanonical(shape, event.type);
+  const text = canonicalize(shape);
+  if (text === undefined) throw notCanonical(event.type);
+  return Buffer.from(text, 'utf8');
+}
+
+function shapeOf(event: AuditEvent): EventData {
+  return {
     v: EVENT_FORMAT,
     request_id: event.requestId,
     seq: event.seq,
     at: event.at,
     type: event.type,
-    actor: event.actor.kind === 'lethe' ? 'lethe' : `api_key:${event.actor.id}`,
+    actor: actorText(event.actor),
     task_id: event.taskId ?? null,
     change: event.change ?? null,
     data: event.data ?? {},
   };
-  assertCanonical(shape, event.type);
-  const text = canonicalize(shape);
-  if (text === undefined) throw notCanonical(event.type);
-  return Buffer.from(text, 'utf8');
+}
+
+function adminShape(event: AdminEvent): EventData {
+  return {
+    v: EVENT_FORMAT,
+    seq: event.seq,
+    at: event.at,
+    type: event.type,
+    actor: actorText(event.actor),
+    key_id: event.keyId,
+    data: event.data ?? {},
+  };
+}
+
+function actorText(actor: Actor): string {
+  return actor.kind === 'api_key' ? `api_key:${actor.id}` : actor.kind;
 }
 
 /** Trusts no type: what canonicalize would leave out, or ask for its own JSON, is refused like what it cannot write. */

@@ -2,6 +2,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import helmet from 'helmet';
 import type { Logger } from 'pino';
 import type { Deps } from '../app/ports.ts';
+import type { RateLimit } from '../domain/rate-limit.ts';
 import { authorize } from './api-key.ts';
 import { readOpenApiDocument } from './openapi-document.ts';
 import { problemOf } from './problem-of.ts';
@@ -10,12 +11,18 @@ import type { Readiness } from './readiness.ts';
 import { createRequestLog, loggable, noteForLog, requestIdOf } from './request-log.ts';
 import type { Route } from './route.ts';
 import { cancelErasureRequest } from './routes/cancel-erasure-request.ts';
+import { createKey } from './routes/create-api-key.ts';
+import { listKeyEvents } from './routes/list-admin-events.ts';
+import { listKeys } from './routes/list-api-keys.ts';
 import { listErasureRequests } from './routes/list-erasure-requests.ts';
 import { listRequestEvents } from './routes/list-request-events.ts';
+import { revokeKey } from './routes/revoke-api-key.ts';
+import { rotateKey } from './routes/rotate-api-key.ts';
 import { showErasureRequest } from './routes/show-erasure-request.ts';
 import { showHealth } from './routes/show-health.ts';
 import { showOpenApiDocument } from './routes/show-openapi-document.ts';
 import { showReadiness } from './routes/show-readiness.ts';
+import { showRequestSubject } from './routes/show-request-subject.ts';
 import { submitErasureRequest } from './routes/submit-erasure-request.ts';
 
 export interface HttpAppOptions {
@@ -25,6 +32,8 @@ export interface HttpAppOptions {
   readonly logger: Logger;
   /** True only behind a reverse proxy that sets X-Forwarded-* itself. */
   readonly trustProxy: boolean;
+  /** Of each API key that has none of its own. */
+  readonly rateLimit: RateLimit;
 }
 
 /** The intake API as docs/openapi.yaml describes it. Answers every failure with RFC 9457 problem details. */
@@ -41,7 +50,7 @@ export function createHttpApp(options: HttpAppOptions): Express {
     next();
   });
   const routes = routesOf(options);
-  for (const route of routes) app[route.method](route.path, handlerOf(options.deps, route));
+  for (const route of routes) app[route.method](route.path, handlerOf(options, route));
   for (const path of new Set(routes.map((route) => route.path))) app.all(path, refuseMethod(routes, path));
   app.use(() => {
     throw new HttpProblem('ROUTE_NOT_FOUND', 'The API has no such path; /v1/openapi.json lists all.');
@@ -57,22 +66,27 @@ function routesOf({ deps, readiness }: HttpAppOptions): readonly Route[] {
     showErasureRequest(deps),
     listRequestEvents(deps),
     cancelErasureRequest(deps),
+    showRequestSubject(deps),
+    listKeys(deps),
+    createKey(deps),
+    revokeKey(deps),
+    rotateKey(deps),
+    listKeyEvents(deps),
     showHealth(),
     showReadiness(readiness),
     showOpenApiDocument(readOpenApiDocument()),
   ];
 }
 
-function handlerOf(deps: Deps, route: Route): RequestHandler {
+function handlerOf(options: HttpAppOptions, route: Route): RequestHandler {
   return async (req, res) => {
     noteForLog(req, { route: route.path });
     if (route.scope === null) {
       await route.handle({ req, res });
       return;
     }
-    const key = await authorize(deps, req, route.scope);
-    noteForLog(req, { apiKeyId: key.id });
-    await route.handle({ req, res, apiKeyId: key.id });
+    const apiKey = await authorize(options, { req, res }, route.scope);
+    await route.handle({ req, res, apiKey, apiKeyId: apiKey.id });
   };
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { RequestClosedError } from '../app/cancel-request.ts';
-import { IdempotencyKeyReusedError, SubmissionInvalidError } from '../app/submit-request.ts';
+import { ExpiryPassedError, ScopeNotHeldError } from '../app/create-api-key.ts';
+import { SubmissionInvalidError } from '../app/submit-request.ts';
 import { LetheError } from '../domain/errors.ts';
 import { invalidFields } from './field-errors.ts';
 import { HttpProblem, type ProblemCode } from './problem.ts';
@@ -22,10 +22,15 @@ function problemOfUseCase(error: LetheError): HttpProblem {
     }));
     return invalidFields('SUBMISSION_INVALID', errors);
   }
-  if (error instanceof IdempotencyKeyReusedError) {
-    return new HttpProblem('IDEMPOTENCY_KEY_REUSED', error.message);
+  if (error instanceof ExpiryPassedError) {
+    return invalidFields('COMMAND_INVALID', [{ pointer: '/expiresAt', detail: 'expected a time to come' }]);
   }
-  if (error instanceof RequestClosedError) return new HttpProblem('REQUEST_CLOSED', error.message);
+  if (error instanceof ScopeNotHeldError) {
+    const challenge = `Bearer realm="lethe", error="insufficient_scope", scope="${error.scope}"`;
+    return new HttpProblem('SCOPE_NOT_HELD', error.message, { headers: { 'WWW-Authenticate': challenge } });
+  }
+  const said = SAID_AS_IT_IS.find((code) => code === error.code);
+  if (said !== undefined) return new HttpProblem(said, error.message);
   if (error.code === 'STORE_UNAVAILABLE') {
     const detail =
       'The database does not answer right now. Try again; with an Idempotency-Key nothing is taken in twice.';
@@ -33,6 +38,16 @@ function problemOfUseCase(error: LetheError): HttpProblem {
   }
   return internal();
 }
+
+/** Errors of use cases whose text is written for the caller. */
+const SAID_AS_IT_IS: readonly ProblemCode[] = [
+  'IDEMPOTENCY_KEY_REUSED',
+  'REQUEST_CLOSED',
+  'SUBJECT_GONE',
+  'API_KEY_NOT_FOUND',
+  'API_KEY_ENDED',
+  'LAST_ADMIN_KEY',
+];
 
 /** What Express and its body parser throw. Their messages quote the body or the path, so none is passed on. */
 function problemOfLibrary(error: unknown): HttpProblem {

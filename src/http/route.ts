@@ -1,9 +1,16 @@
 import type { Request, Response } from 'express';
 import type { Scope } from '../app/authenticate.ts';
+import type { ApiKey } from '../app/ports/keys.ts';
 
 export interface Exchange {
   readonly req: Request;
   readonly res: Response;
+}
+
+export interface KeyedExchange extends Exchange {
+  readonly apiKey: ApiKey;
+  /** That of `apiKey`. */
+  readonly apiKeyId: string;
 }
 
 /** A route that anybody may call. */
@@ -20,7 +27,7 @@ export interface KeyedRoute {
   readonly method: 'get' | 'post';
   readonly path: string;
   readonly scope: Scope;
-  handle(exchange: Exchange & { readonly apiKeyId: string }): Promise<void>;
+  handle(exchange: KeyedExchange): Promise<void>;
 }
 
 export type Route = PublicRoute | KeyedRoute;

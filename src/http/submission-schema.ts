@@ -20,16 +20,27 @@ function characters(value: string): number {
 // eslint-disable-next-line no-control-regex -- control characters are exactly what is refused
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
-const referenceExpected = `a text of 1 to ${REFERENCE_MAX} characters without control characters`;
+/** What is shown in lists: one line of 1 to `max` characters. */
+export function plainText(max: number) {
+  const expected = `a text of 1 to ${max} characters without control characters`;
+  return text(max, expected).refine(
+    (value) => value !== '' && value.isWellFormed() && !CONTROL.test(value),
+    expected,
+  );
+}
 
-/** A reference of the caller's own: shown in lists and searched for, so it is plain text of one line. */
-export const reference = text(REFERENCE_MAX, referenceExpected).refine(
-  (value) => value !== '' && value.isWellFormed() && !CONTROL.test(value),
-  referenceExpected,
-);
+/** A reference of the caller's own: shown in lists and searched for. */
+export const reference = plainText(REFERENCE_MAX);
 
-const receivedAtExpected =
+const dateTimeExpected =
   'an RFC 3339 date and time since 1970, with seconds and Z or an offset, such as 2026-03-01T09:30:00Z';
+
+/** RFC 3339, as a Date. */
+export const dateTime = z.iso
+  .datetime({ offset: true, error: dateTimeExpected })
+  .transform((value) => new Date(value))
+  .refine((date) => date.getTime() >= 0, dateTimeExpected);
+
 const projectKeysExpected = `a list of 1 to ${PROJECTS_MAX} project keys`;
 
 /** Not trimmed, folded or normalised, and of any characters: an id that can never be sent is kept for a person. */
@@ -52,11 +63,7 @@ export const submissionSchema: z.ZodType<Submission> = z.strictObject(
       .optional(),
     connection: z.string('the name of a configured connection').optional(),
     regulation: z.enum(REGULATIONS, `one of ${REGULATIONS.join(', ')}`).optional(),
-    receivedAt: z.iso
-      .datetime({ offset: true, error: receivedAtExpected })
-      .transform((value) => new Date(value))
-      .refine((date) => date.getTime() >= 0, receivedAtExpected)
-      .optional(),
+    receivedAt: dateTime.optional(),
     reference: reference.optional(),
     note: text(NOTE_MAX, `a text of at most ${NOTE_MAX} characters`).optional(),
   },

@@ -90,13 +90,13 @@ export function selectSql(id: string, options: { lock: boolean }): string {
 /** What selectSql found. */
 export function readSelected(
   rows: readonly unknown[],
-): { request: ErasureRequest; subjectSealed: Sealed } | undefined {
+): { request: ErasureRequest; subjectSealed: Sealed | null } | undefined {
   const [first] = rows;
   return first === undefined ? undefined : { request: row.parse(first), ...sealed.parse(first) };
 }
 
 const sealed = z
-  .object({ subject_sealed: z.instanceof(Buffer) })
+  .object({ subject_sealed: z.instanceof(Buffer).nullable() })
   .transform((from) => ({ subjectSealed: from.subject_sealed }));
 
 /** Newest first; ids grow with time, so they are the order and the place to go on from. */

@@ -1,11 +1,14 @@
 import type pg from 'pg';
 import type { RequestScope, RequestWithTasks, Store, Transaction } from '../app/ports.ts';
+import type { KeyTransaction } from '../app/ports/keys.ts';
 import type { ErasureRequest } from '../domain/request.ts';
+import * as adminEvents from './admin-events.ts';
 import * as apiKeys from './api-keys.ts';
 import { writeChange } from './changes.ts';
 import { available, inTransaction, queryAll, type Queryable, type Rows } from './connection.ts';
 import * as events from './events.ts';
 import * as idempotencyKeys from './idempotency-keys.ts';
+import { useApiKey } from './key-use.ts';
 import * as requests from './requests.ts';
 import * as tasks from './tasks.ts';
 import * as work from './work.ts';
@@ -35,10 +38,9 @@ export function createStore(pool: pg.Pool): Store {
     claimDueWork: (limits) => available(work.claimDueWork(pool, limits)),
     renewLeases: (leases, holdMs) => available(work.renewLeases(pool, leases, holdMs)),
     releaseLeases: (leases) => available(work.renewLeases(pool, leases, 0)),
-    findApiKey: (tokenHash) => available(apiKeys.findApiKey(pool, tokenHash)),
-    insertApiKey: (key) => available(apiKeys.insertApiKey(pool, key)),
+    useApiKey: (use) => available(useApiKey(pool, use)),
     listApiKeys: () => available(apiKeys.listApiKeys(pool)),
-    revokeApiKey: (id) => available(apiKeys.revokeApiKey(pool, id)),
+    listAdminEventBytes: (page) => available(adminEvents.listAdminEventBytes(pool, page)),
     ping: async () => {
       await available(pool.query('SELECT 1'));
     },
@@ -56,6 +58,19 @@ function openTransaction(db: Queryable, now: Date): Transaction {
     deleteWorkOf: (requestId, taskId) => work.deleteWorkOf(db, requestId, taskId),
     reserveAnswer: (key, fingerprint) => idempotencyKeys.reserveAnswer(db, key, fingerprint),
     fillAnswer: (key, answer) => idempotencyKeys.fillAnswer(db, key, answer),
+    ...keyTransaction(db),
+  };
+}
+
+function keyTransaction(db: Queryable): KeyTransaction {
+  return {
+    insertApiKey: (key) => apiKeys.insertApiKey(db, key),
+    lockApiKey: (id) => apiKeys.lockApiKey(db, id),
+    lockAdminKeys: () => apiKeys.lockAdminKeys(db),
+    revokeApiKey: (id) => apiKeys.revokeApiKey(db, id),
+    replaceToken: (id, change) => apiKeys.replaceToken(db, { id, ...change }),
+    lockAdminTrail: () => adminEvents.lockAdminTrail(db),
+    insertAdminEvent: (event) => adminEvents.insertAdminEvent(db, event),
   };
 }
 

@@ -168,7 +168,7 @@ describe("the checker of our API's answers", () => {
   });
 
   it('knows every operation of the document, and none besides', () => {
-    expect(contract.operations).toHaveLength(8);
+    expect(contract.operations).toHaveLength(14);
     expect(contract.operations).toContainEqual({ method: 'POST', path: '/v1/erasure-requests' });
     expect(JSON.stringify(contract.operations)).not.toContain('/-/');
   });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import type { RequestView } from '../../src/app/request-view.ts';
-import { openApi, PERSON, viewIn, type Api } from '../support/api.ts';
+import { openApi, PERSON, problemIn, viewIn, type Api, type Call } from '../support/api.ts';
 import { queueBackends } from '../support/redis.ts';
 import { checkTrail, openStage, PROJECT, type Stage, type TrailEvent } from '../support/stage.ts';
 
@@ -187,6 +187,82 @@ describe('with nobody to carry requests out:', () => {
     it('are none after the last', async () => {
       expect(await read('?after=61')).toBe(written([], null));
       expect(await read('?after=2147483647')).toBe(written([], null));
+    });
+  });
+
+  describe('the subject', () => {
+    const read = (id: string, call: Call = {}) =>
+      api.call(`GET ${REQUESTS}/${id}/subject`, { reveals: 'person', ...call });
+
+    it.each([
+      ['as it was submitted', `${PERSON} `],
+      ['that can never be sent', `/${PERSON}/..`],
+      ['that is not well-formed', `${PERSON}\ud800`],
+    ])('is shown %s', async (_name, userId) => {
+      const { id } = await submit({ subject: { userId } });
+      const { status, body } = await read(id);
+      expect([status, JSON.parse(body)]).toEqual([200, { userId }]);
+    });
+
+    it('leaves an event each time it is read, which names the key and nobody', async () => {
+      const [key, audit] = [await api.addKey('requests:read'), await api.addKey('audit:read')];
+      const { id } = await submit();
+      for (let times = 0; times < 2; times += 1) await read(id, { key });
+      // The support refuses an answer that names PERSON.
+      const { body } = await api.call(`GET ${REQUESTS}/${id}/events?after=1`, { key: audit });
+      const event = {
+        type: 'subject.read',
+        actor: `api_key:${key.id}`,
+        change: null,
+        data: { kind: 'user_id' },
+      };
+      expect(JSON.parse(body)).toMatchObject({ events: [event, event] });
+      checkTrail(await show(id), await stage.trail(id));
+    });
+
+    it('is not shown, and no event written, for a key of another scope', async () => {
+      const key = await api.addKey('requests:write', 'audit:read');
+      const { id } = await submit();
+      const before = await stage.trail(id);
+      expect((await api.call(`GET ${REQUESTS}/${id}/subject`, { key })).status).toBe(403);
+      expect(await stage.trail(id)).toEqual(before);
+    });
+
+    it('is shown of a closed request, whose trail then goes on behind its end', async () => {
+      const { id } = await submit();
+      await cancel(id);
+      expect(JSON.parse((await read(id)).body)).toEqual({ userId: PERSON });
+      const events = await stage.trail(id);
+      expect(events.slice(-2)).toMatchObject([
+        { type: 'request.cancelled', data: { event_count: events.length - 1 } },
+        { type: 'subject.read' },
+      ]);
+      checkTrail(await show(id), events);
+    });
+
+    it('is not shown when the event cannot be written', async () => {
+      const { id } = await submit();
+      const broken = await openApi(stage, {
+        parts: {
+          encodeEvent: () => {
+            throw new Error('no event');
+          },
+        },
+      });
+      expect((await broken.call(`GET ${REQUESTS}/${id}/subject`)).status).toBe(500);
+      await broken.close();
+    });
+
+    it('is gone once it is kept no longer: 410, and no event', async () => {
+      const { id } = await submit();
+      const before = await stage.trail(id);
+      await stage.database.pool.query('ALTER TABLE erasure_requests ALTER subject_sealed DROP NOT NULL');
+      await stage.database.pool.query('UPDATE erasure_requests SET subject_sealed = NULL WHERE id = $1', [
+        id,
+      ]);
+      const answer = await read(id);
+      expect([answer.status, problemIn(answer).code]).toEqual([410, 'SUBJECT_GONE']);
+      expect(await stage.trail(id)).toEqual(before);
     });
   });
 

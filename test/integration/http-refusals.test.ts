@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import type { Deps, Store } from '../../src/app/ports.ts';
+import type { KeyUse } from '../../src/app/ports/keys.ts';
+import { SCOPES } from '../../src/app/authenticate.ts';
 import { createPool } from '../../src/store/connection.ts';
 import { createStore } from '../../src/store/store.ts';
 import {
@@ -27,6 +29,7 @@ const [backend] = queueBackends();
 const REQUESTS = '/v1/erasure-requests';
 const SUBMIT = `POST ${REQUESTS}`;
 const UNKNOWN = `er_${'0'.repeat(32)}`;
+const NO_KEY = `ak_${'0'.repeat(32)}`;
 const GOOD = { subject: { userId: PERSON } };
 const JSON_TYPE = { 'content-type': 'application/json' };
 
@@ -48,7 +51,8 @@ const whatIsStored = z.array(z.record(z.string(), z.unknown()));
 async function stored(): Promise<unknown> {
   const { rows } = await stage.database.pool.query(
     `SELECT (SELECT count(*) FROM erasure_requests) AS requests, (SELECT count(*) FROM audit_events) AS events,
-       (SELECT count(*) FROM idempotency_keys) AS keys, (SELECT count(*) FROM work) AS work`,
+       (SELECT count(*) FROM idempotency_keys) AS keys, (SELECT count(*) FROM work) AS work,
+       (SELECT count(*) FROM admin_events) AS admin_events`,
   );
   return whatIsStored.parse(rows);
 }
@@ -116,7 +120,13 @@ describe('401', () => {
     `GET ${REQUESTS}/${UNKNOWN}`,
     `GET ${REQUESTS}/jane.roe`,
     `GET ${REQUESTS}/${UNKNOWN}/events`,
+    `GET ${REQUESTS}/${UNKNOWN}/subject`,
     `POST ${REQUESTS}/${UNKNOWN}/cancel`,
+    'GET /v1/api-keys',
+    'POST /v1/api-keys',
+    `POST /v1/api-keys/${NO_KEY}/revoke`,
+    `POST /v1/api-keys/${NO_KEY}/rotate`,
+    'GET /v1/admin-events',
   ];
 
   it.each(TARGETS)('for %s without an API key', async (target) => {
@@ -163,15 +173,24 @@ describe('401', () => {
 });
 
 describe('403', () => {
-  const reading = [`GET ${REQUESTS}`, `GET ${REQUESTS}/${UNKNOWN}`, `GET ${REQUESTS}/${UNKNOWN}/events`];
-  const writing = [SUBMIT, `POST ${REQUESTS}/${UNKNOWN}/cancel`];
+  const targetsOf = {
+    'requests:write': [SUBMIT, `POST ${REQUESTS}/${UNKNOWN}/cancel`],
+    'requests:read': [`GET ${REQUESTS}`, `GET ${REQUESTS}/${UNKNOWN}`, `GET ${REQUESTS}/${UNKNOWN}/subject`],
+    'audit:read': [`GET ${REQUESTS}/${UNKNOWN}/events`, 'GET /v1/admin-events'],
+    admin: [
+      'GET /v1/api-keys',
+      'POST /v1/api-keys',
+      `POST /v1/api-keys/${NO_KEY}/revoke`,
+      `POST /v1/api-keys/${NO_KEY}/rotate`,
+    ],
+  } as const;
+  const needed = ['requests:write', 'requests:read', 'audit:read', 'admin'] as const;
 
-  it.each([
-    { scope: 'requests:write', lacks: 'requests:read', targets: reading },
-    { scope: 'requests:read', lacks: 'requests:write', targets: writing },
-  ] as const)('for a key of the scope $scope, where $lacks is needed', async ({ scope, lacks, targets }) => {
-    const key = await api.addKey(scope);
-    for (const target of targets) {
+  it.each(needed)('where %s is needed, for a key of all the other scopes', async (lacks) => {
+    const [first, ...others] = SCOPES.filter((scope) => scope !== lacks && scope !== 'admin');
+    if (first === undefined) throw new Error('there are no other scopes');
+    const key = await api.addKey(first, ...others);
+    for (const target of targetsOf[lacks]) {
       const answer = await refusal(target, { key });
       expect(codeOf(answer)).toBe('403 SCOPE_MISSING');
       expect(problemIn(answer).detail).toContain(lacks);
@@ -183,8 +202,11 @@ describe('403', () => {
 
   it('not for a key that has just the scope', async () => {
     const [write, read] = [await api.addKey('requests:write'), await api.addKey('requests:read')];
+    const audit = await api.addKey('audit:read');
     const { headers } = await api.call(SUBMIT, { key: write, json: GOOD });
     expect((await api.call(`GET ${headers['location']}`, { key: read })).status).toBe(200);
+    expect((await api.call(`GET ${headers['location']}/events`, { key: audit })).status).toBe(200);
+    expect((await api.call('GET /v1/admin-events', { key: audit })).status).toBe(200);
     expect((await api.call(`POST ${headers['location']}/cancel`, { key: write })).status).toBe(200);
   });
 });
@@ -203,9 +225,16 @@ describe('404', () => {
     for (const target of [
       `GET ${REQUESTS}/${id}`,
       `GET ${REQUESTS}/${id}/events`,
+      `GET ${REQUESTS}/${id}/subject`,
       `POST ${REQUESTS}/${id}/cancel`,
     ]) {
       expect(codeOf(await refusal(target))).toBe('404 REQUEST_NOT_FOUND');
+    }
+  });
+
+  it.each([NO_KEY, 'ak_1', 'local', UNKNOWN, 'jane.roe'])('for the API key %s', async (id) => {
+    for (const command of ['revoke', 'rotate']) {
+      expect(codeOf(await refusal(`POST /v1/api-keys/${id}/${command}`))).toBe('404 API_KEY_NOT_FOUND');
     }
   });
 
@@ -243,6 +272,11 @@ describe('405', () => {
     [`${REQUESTS}/${UNKNOWN}`, 'GET, HEAD'],
     [`${REQUESTS}/jane.roe/events`, 'GET, HEAD'],
     [`${REQUESTS}/jane.roe/cancel`, 'POST'],
+    [`${REQUESTS}/jane.roe/subject`, 'GET, HEAD'],
+    ['/v1/api-keys', 'GET, HEAD, POST'],
+    ['/v1/api-keys/jane.roe/revoke', 'POST'],
+    ['/v1/api-keys/jane.roe/rotate', 'POST'],
+    ['/v1/admin-events', 'GET, HEAD'],
     ['/healthz', 'GET, HEAD'],
     ['/readyz', 'GET, HEAD'],
     ['/v1/openapi.json', 'GET, HEAD'],
@@ -432,8 +466,7 @@ describe('while the database is away', () => {
     toClose.push(() => pool.end());
     const store = createStore(pool);
     const parts = {
-      store:
-        keys === undefined ? store : { ...store, findApiKey: (hash: Uint8Array) => keys.findApiKey(hash) },
+      store: keys === undefined ? store : { ...store, useApiKey: (use: KeyUse) => keys.useApiKey(use) },
     };
     const away = await openApi(stage, { parts });
     toClose.push(() => away.close());
@@ -446,7 +479,12 @@ describe('while the database is away', () => {
     [`GET ${REQUESTS}`, {}],
     [`GET ${REQUESTS}/${UNKNOWN}`, {}],
     [`GET ${REQUESTS}/${UNKNOWN}/events`, {}],
+    [`GET ${REQUESTS}/${UNKNOWN}/subject`, {}],
     [`POST ${REQUESTS}/${UNKNOWN}/cancel`, {}],
+    ['GET /v1/api-keys', {}],
+    ['POST /v1/api-keys', { json: { name: 'away', scopes: ['admin'] } }],
+    [`POST /v1/api-keys/${NO_KEY}/rotate`, {}],
+    ['GET /v1/admin-events', {}],
   ];
   async function expectAway(away: Api): Promise<void> {
     for (const [target, call] of TARGETS) {

@@ -34,7 +34,7 @@ const requestCount = () => count('erasure_requests');
 /** The user id that is sealed in the database. */
 async function sealedUserId(requestId: string): Promise<string> {
   const scope = await stage.deps.store.findScope(requestId);
-  if (scope === undefined) throw new Error('there is no such request');
+  if (scope?.subjectSealed == null) throw new Error('there is no such subject');
   return stage.deps.vault.openSubject(requestId, scope.subjectSealed).userId;
 }
 

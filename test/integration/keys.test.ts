@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { adoptAdminToken } from '../../src/app/create-api-key.ts';
 import type { Store } from '../../src/app/ports.ts';
+import type { ApiKey } from '../../src/app/ports/keys.ts';
+import { revokeApiKey } from '../../src/app/revoke-api-key.ts';
+import { rotateApiKey } from '../../src/app/rotate-api-key.ts';
+import { encodeEvent } from '../../src/evidence/encode-event.ts';
 import { hashToken, newId, newToken } from '../../src/ids.ts';
 import { createPool } from '../../src/store/connection.ts';
 import { createStore } from '../../src/store/store.ts';
@@ -35,38 +40,65 @@ async function keys(...args: string[]): Promise<{ status: number | null; output:
   return { status: await lethe.ended(), output: lethe.output() };
 }
 
-const someKey = () => ({
-  id: newId('ak'),
-  name: 'some',
-  scopes: ['admin'],
-  tokenHash: hashToken(newToken()),
-});
+/** What a call of the API finds with this token. */
+async function opened(token: string): Promise<ApiKey | undefined> {
+  const limit = { requests: 1_000, perSeconds: 60 };
+  const use = { tokenHash: hashToken(token), origin: 'test', keyLimit: limit, wrongKeyLimit: limit };
+  return (await store.useApiKey(use)).key;
+}
+const tokenIn = (output: string) => /^lethe_[\w-]{43}$/m.exec(output)?.[0] ?? '';
 
 describe('the keys command', () => {
-  it('makes a key that opens, shows it without its token, and revokes it', async () => {
-    const created = await keys('create', '--name', 'privacy team', '--scope', 'requests:read');
+  it('makes a key that opens, shows it without its token, rotates it, and revokes it', async () => {
+    const created = await keys(
+      ...[
+        'create',
+        '--name',
+        'privacy team',
+        '--scope',
+        'requests:read',
+        '--expires',
+        '2999-01-01T00:00:00Z',
+      ],
+    );
     expect(created.status).toBe(0);
-    const token = /^lethe_[\w-]{43}$/m.exec(created.output)?.[0] ?? '';
-    const opened = await store.findApiKey(hashToken(token));
-    expect(opened).toMatchObject({ name: 'privacy team', scopes: ['requests:read'] });
+    const token = tokenIn(created.output);
+    const key = await opened(token);
+    expect(key).toMatchObject({ name: 'privacy team', scopes: ['requests:read'] });
 
     const listed = await keys('list');
     expect(listed.status).toBe(0);
     expect(listed.output).toMatch(
-      /^ak_[0-9a-f]{32}\tprivacy team\trequests:read\tcreated \S+Z\tlast used \S+Z$/m,
+      /^ak_[0-9a-f]{32}\tprivacy team\trequests:read\tcreated \S+Z\texpires 2999-01-01T00:00:00.000Z\tlast used \S+Z$/m,
     );
     expect(listed.output).not.toContain(token);
 
-    const id = opened?.id ?? '';
+    const id = key?.id ?? '';
+    const rotated = await keys('rotate', id, '--grace', '600');
+    expect(rotated.status).toBe(0);
+    expect(await opened(token)).toEqual(key);
+    expect(await opened(tokenIn(rotated.output))).toEqual(key);
+
     expect((await keys('revoke', id)).status).toBe(0);
-    expect(await store.findApiKey(hashToken(token))).toBeUndefined();
-    expect(await keys('revoke', id)).toEqual({ status: 1, output: `There is no key ${id} to revoke.\n` });
+    expect(await opened(token)).toBeUndefined();
+    expect(await opened(tokenIn(rotated.output))).toBeUndefined();
+    expect(await keys('revoke', 'ak_1')).toEqual({ status: 1, output: 'There is no key ak_1.\n' });
+    const events = await store.listAdminEventBytes({ after: -1, limit: 10 });
+    expect(events.map((bytes): unknown => JSON.parse(Buffer.from(bytes).toString()))).toMatchObject(
+      ['created', 'rotated', 'revoked'].map((what) => ({
+        type: `api_key.${what}`,
+        actor: 'local',
+        key_id: id,
+      })),
+    );
   });
 
   it.each([
     [[], ''],
     [['create', '--name', 'x', '--scope', 'everything'], 'no such scope: everything'],
-    [['list', '--name', 'x'], '--name and --scope belong to create'],
+    [['list', '--name', 'x'], '--name, --scope and --expires belong to create'],
+    [['create', '--name', 'x', '--scope', 'admin', '--expires', 'tomorrow'], '--expires: expected a time'],
+    [['rotate', 'ak_1', '--grace', 'soon'], '--grace: expected whole seconds'],
   ])('says how it is used when called with %j', async (args, said) => {
     const { status, output } = await keys(...args);
     expect(status).toBe(64);
@@ -75,24 +107,33 @@ describe('the keys command', () => {
   });
 });
 
-describe('a key in the store', () => {
-  it('is not made twice for one token, and a revoked one is not brought back', async () => {
-    const key = someKey();
-    expect(await store.insertApiKey(key)).toBe(true);
-    expect(await store.insertApiKey({ ...key, id: newId('ak') })).toBe(false);
-    expect(await store.revokeApiKey(key.id)).toBe(true);
-    expect(await store.insertApiKey({ ...key, id: newId('ak') })).toBe(false);
-    expect(await store.findApiKey(key.tokenHash)).toBeUndefined();
+describe('a token that lies in a file', () => {
+  const adopt = (token: string) => adoptAdminToken({ store, newId, encodeEvent }, hashToken(token));
+  const deps = () => ({ store, newToken, encodeEvent });
+
+  it('becomes an admin key once, and does not come back when it was revoked', async () => {
+    const { token } = newToken();
+    expect([await adopt(token), await adopt(token)]).toEqual([true, false]);
+    const key = await opened(token);
+    expect(key).toMatchObject({ name: 'admin', scopes: ['admin'] });
+    // The last admin key may be revoked by somebody on the machine itself.
+    await revokeApiKey(deps(), key?.id ?? '', 'local');
+    expect(await adopt(token)).toBe(false);
+    expect(await opened(token)).toBeUndefined();
   });
 
-  it('tells when it was used last, and when it was revoked', async () => {
-    const key = someKey();
-    await store.insertApiKey(key);
-    const find = async () => (await store.listApiKeys()).find(({ id }) => id === key.id);
-    expect(await find()).toMatchObject({ name: 'some', lastUsedAt: null, revokedAt: null });
-    await store.findApiKey(key.tokenHash);
-    expect(await find()).toMatchObject({ lastUsedAt: expect.anything(), revokedAt: null });
-    await store.revokeApiKey(key.id);
-    expect(await find()).toMatchObject({ revokedAt: expect.anything() });
+  it('does not come back when it was replaced, however long ago', async () => {
+    const { token } = newToken();
+    await adopt(token);
+    const keyId = (await opened(token))?.id ?? '';
+    const latest = await rotateTwice(keyId);
+    expect(await adopt(token)).toBe(false);
+    expect(await opened(token)).toBeUndefined();
+    expect(await opened(latest)).toMatchObject({ id: keyId });
   });
+
+  async function rotateTwice(keyId: string): Promise<string> {
+    await rotateApiKey(deps(), { keyId, graceSeconds: 0 }, 'local');
+    return (await rotateApiKey(deps(), { keyId, graceSeconds: 0 }, 'local')).token;
+  }
 });

@@ -233,6 +233,17 @@ describe('a row', () => {
     await expect(refusalOf('api_keys', { scopes: [...SCOPES] })).resolves.toBeUndefined();
   });
 
+  it('of an API key has a limit of its own whole or not at all', async () => {
+    const limit = { rate_limit_requests: 5, rate_limit_seconds: 60 };
+    await expect(refusalOf('api_keys', limit)).resolves.toBeUndefined();
+    await expect(refusalOf('api_keys', { ...limit, rate_limit_seconds: null })).resolves.toMatchObject({
+      constraint: 'api_keys_rate_limit',
+    });
+    await expect(refusalOf('api_keys', { ...limit, rate_limit_requests: 0 })).resolves.toMatchObject({
+      code: '23514',
+    });
+  });
+
   it('of the trail may have a type of another version, and a place of its own', async () => {
     await expect(refusalOf('audit_events', { type: 'request.of_another_version' })).resolves.toBeUndefined();
     await expect(refusalOf('audit_events', { seq: 0 })).resolves.toMatchObject({ code: '23505' });
@@ -271,6 +282,24 @@ describe.each(['origin', 'replica', 'local'])('the trail, with session_replicati
     const { rows } = await database.pool.query('SELECT request_id, seq, type, bytes FROM audit_events');
     expect(rows).toEqual([ROWS.audit_events]);
   });
+});
+
+describe('the trail of API keys', () => {
+  it.each(["UPDATE admin_events SET type = 'forged'", 'DELETE FROM admin_events', 'TRUNCATE admin_events'])(
+    'refuses %s',
+    async (sql) => {
+      const client = await database.pool.connect();
+      try {
+        await client.query('BEGIN');
+        await client.query("INSERT INTO admin_events VALUES (0, 'api_key.created', '{}')");
+        await client.query('SET LOCAL session_replication_role = replica');
+        await expect(client.query(sql)).rejects.toMatchObject({ code: '42501' });
+      } finally {
+        await client.query('ROLLBACK');
+        client.release();
+      }
+    },
+  );
 });
 
 describe('db/schema.sql', () => {

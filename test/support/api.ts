@@ -4,12 +4,13 @@ import type { Express } from 'express';
 import pino from 'pino';
 import { z } from 'zod';
 import type { Scope } from '../../src/app/authenticate.ts';
+import { createApiKey, type KeyWish } from '../../src/app/create-api-key.ts';
 import type { Deps } from '../../src/app/ports.ts';
 import type { RequestView } from '../../src/app/request-view.ts';
+import type { RateLimit } from '../../src/domain/rate-limit.ts';
 import { createHttpApp } from '../../src/http/app.ts';
 import type { Readiness } from '../../src/http/readiness.ts';
 import { startHttpServer } from '../../src/http/server.ts';
-import { hashToken, newId, newToken } from '../../src/ids.ts';
 import { loadApiContract, type ApiContract, type Exchange } from './api-contract.ts';
 import type { Stage } from './stage.ts';
 
@@ -21,6 +22,9 @@ export interface ApiOptions {
   readonly parts?: Partial<Deps>;
   /** Left out, the database is asked, and the queue is well. */
   readonly readiness?: () => Promise<Readiness>;
+  /** Left out, no test reaches it. */
+  readonly rateLimit?: RateLimit;
+  readonly trustProxy?: boolean;
 }
 
 /** An API key in the database. */
@@ -40,6 +44,8 @@ export interface Call {
   readonly body?: string | Uint8Array;
   /** Without Content-Length. */
   readonly chunked?: boolean;
+  /** What the answer may hold, by way of exception. */
+  readonly reveals?: 'person' | 'token';
 }
 
 /** An answer that docs/openapi.yaml allows and that names nobody. */
@@ -59,9 +65,10 @@ export interface Api {
   /** The one line that tells how the request with this id was answered. */
   answerLine(requestId: string): Promise<LogLine>;
   addKey(...scopes: readonly [Scope, ...Scope[]]): Promise<TestKey>;
+  makeKey(wish: Partial<KeyWish>): Promise<TestKey>;
   /**
    * Sends `target`, such as `GET /healthz`, exactly as it is. Throws when the answer is not as docs/openapi.yaml says,
-   * or holds PERSON or a token.
+   * or holds PERSON or a token that it may not reveal.
    */
   call(target: string, call?: Call): Promise<Answer>;
   /** Stops the server, not the stage. Throws when the log holds PERSON or a token. */
@@ -71,7 +78,8 @@ export interface Api {
 const logLine = z.looseObject({ level: z.number(), msg: z.string(), reqId: z.string().optional() });
 export type LogLine = z.output<typeof logLine>;
 
-export async function openApi(stage: Stage, { parts, readiness }: ApiOptions = {}): Promise<Api> {
+export async function openApi(stage: Stage, options: ApiOptions = {}): Promise<Api> {
+  const { parts, readiness } = options;
   const contract = await loadApiContract();
   const log: LogLine[] = [];
   // Without the redaction of src/log.ts, which would hide a leak.
@@ -81,20 +89,22 @@ export async function openApi(stage: Stage, { parts, readiness }: ApiOptions = {
     deps,
     readiness: readiness ?? (() => databaseReadiness(deps)),
     logger,
-    trustProxy: false,
+    trustProxy: options.trustProxy ?? false,
+    rateLimit: options.rateLimit ?? { requests: 1_000_000, perSeconds: 3_600 },
   });
   const server = await startHttpServer({ app, host: '127.0.0.1', port: 0 });
   const agent = new http.Agent({ keepAlive: true });
-  const admin = await addKey(stage, ['admin']);
+  const admin = await makeKey(stage, {});
   return {
     app,
     contract,
     log,
     answerLine: (requestId) => answerLine(log, requestId),
-    addKey: (...scopes) => addKey(stage, scopes),
+    addKey: (...scopes) => makeKey(stage, { scopes }),
+    makeKey: (wish) => makeKey(stage, wish),
     call: async (target, call = {}) => {
       const exchange = await exchanged({ port: server.port, agent, target }, { key: admin, ...call });
-      const errors = [...contract.check(exchange), ...leaksIn(JSON.stringify(exchange.answer))];
+      const errors = [...contract.check(exchange), ...leaksIn(JSON.stringify(exchange.answer), call.reveals)];
       if (errors.length > 0)
         throw new Error(`${target}: ${errors.join('; ')}\n${exchange.answer.body.slice(0, 2_000)}`);
       return exchange.answer;
@@ -123,11 +133,9 @@ async function databaseReadiness({ store }: Deps): Promise<Readiness> {
   };
 }
 
-/** The real store's key, even where the API has been given another. */
-async function addKey({ deps }: Stage, scopes: readonly Scope[]): Promise<TestKey> {
-  const key = { id: newId('ak'), token: newToken() };
-  await deps.store.insertApiKey({ id: key.id, name: 'test', scopes, tokenHash: hashToken(key.token) });
-  return key;
+/** In the real store, even where the API has been given another. What is left out is as of an admin key. */
+async function makeKey({ deps }: Stage, wish: Partial<KeyWish>): Promise<TestKey> {
+  return createApiKey(deps, { name: 'test', scopes: ['admin'], ...wish }, 'local');
 }
 
 /** It is written when the answer has been sent, so maybe only after that has arrived. */
@@ -141,10 +149,10 @@ async function answerLine(log: readonly LogLine[], requestId: string): Promise<L
   throw new Error(`${requestId} is not logged`);
 }
 
-function leaksIn(text: string): string[] {
+function leaksIn(text: string, allowed?: Call['reveals']): string[] {
   const errors: string[] = [];
-  if (text.includes('jane.roe')) errors.push('names a person');
-  if (/lethe_[\w-]{43}/.test(text)) errors.push('holds a token');
+  if (allowed !== 'person' && text.includes('jane.roe')) errors.push('names a person');
+  if (allowed !== 'token' && /lethe_[\w-]{43}/.test(text)) errors.push('holds a token');
   return errors;
 }
 

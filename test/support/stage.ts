@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { createApiKey } from '../../src/app/create-api-key.ts';
 import type { Deps } from '../../src/app/ports.ts';
 import type { RequestView } from '../../src/app/request-view.ts';
 import { listEvents, listRequests, showRequest } from '../../src/app/show-request.ts';
 import { submitRequest } from '../../src/app/submit-request.ts';
 import type { Pace } from '../../src/domain/pace.ts';
 import { encodeEvent } from '../../src/evidence/encode-event.ts';
-import { hashToken, newId, newToken } from '../../src/ids.ts';
+import { newId, newToken } from '../../src/ids.ts';
 import { createLogger } from '../../src/log.ts';
 import { createOpenReplayClient } from '../../src/openreplay/client.ts';
 import { openPublisher, type QueueOptions } from '../../src/queue/queue-backend.ts';
@@ -113,19 +114,14 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     pace: { ...QUICK, ...options.pace },
     leaseMs: 2_000,
     newId,
+    newToken,
     random: Math.random,
     workIsDue: () => {
       nudge();
     },
     log: createLogger({ level: process.env['LETHE_TEST_LOG'] ?? 'silent', name: 'stage' }),
   };
-  const apiKeyId = newId('ak');
-  await deps.store.insertApiKey({
-    id: apiKeyId,
-    name: 'stage',
-    scopes: ['admin'],
-    tokenHash: hashToken(newToken()),
-  });
+  const { id: apiKeyId } = await createApiKey(deps, { name: 'stage', scopes: ['admin'] }, 'local');
   const queue = queueOptions(options.backend, database);
   const worker = options.withoutWorker
     ? undefined
@@ -242,13 +238,19 @@ async function trail(deps: Deps, requestId: string): Promise<readonly TrailEvent
 
 /**
  * What holds of every trail: no gap; each change starts from where the one before ended; the states it ends in are
- * the states that are stored; a closed request's last change counts its events.
+ * the states that are stored; the event that closes a request counts those so far, and after it only readings come.
  */
 export function checkTrail(view: RequestView, events: readonly TrailEvent[]): void {
   const problems: string[] = [];
   const states = new Map<string, string>();
+  let closed = false;
   events.forEach((event, index) => {
     if (event.seq !== index) problems.push(`event ${index} has seq ${event.seq}`);
+    if (closed && event.type !== 'subject.read') problems.push(`${event.type} comes after the end`);
+    if (event.data['event_count'] !== undefined) {
+      closed = true;
+      if (event.data['event_count'] !== index + 1) problems.push('the closing event counts wrongly');
+    }
     if (event.change === null) return;
     const of = event.task_id ?? event.request_id;
     const before = states.get(of) ?? null;
@@ -259,8 +261,5 @@ export function checkTrail(view: RequestView, events: readonly TrailEvent[]): vo
   for (const { id, state } of [view, ...view.tasks]) {
     if (states.get(id) !== state) problems.push(`${id} is ${state}, but its trail ends in ${states.get(id)}`);
   }
-  const closing = events.find((event) => event.data['event_count'] !== undefined);
-  if (closing && closing.data['event_count'] !== events.length)
-    problems.push('the closing event counts wrongly');
   if (problems.length > 0) throw new Error(problems.join('\n'));
 }

@@ -2,7 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { z } from 'zod';
 import { LetheError } from '../../src/domain/errors.ts';
-import { EVENT_TYPES, type AuditEvent, type EventData, type EventValue } from '../../src/domain/events.ts';
+import {
+  EVENT_TYPES,
+  type AdminEvent,
+  type AuditEvent,
+  type EventData,
+  type EventValue,
+} from '../../src/domain/events.ts';
 import { encodeEvent } from '../../src/evidence/encode-event.ts';
 
 const EVENT: AuditEvent = {
@@ -62,7 +68,7 @@ const anyEvent = fc.record<AuditEvent>(
   {
     type: fc.constantFrom(...EVENT_TYPES),
     actor: fc.oneof(
-      fc.constant({ kind: 'lethe' } as const),
+      fc.constantFrom({ kind: 'lethe' } as const, { kind: 'local' } as const),
       fc.record({ kind: fc.constant('api_key'), id: text }),
     ),
     requestId: text,
@@ -152,7 +158,7 @@ describe('an encoded event', () => {
           seq: event.seq,
           at: event.at,
           type: event.type,
-          actor: event.actor.kind === 'lethe' ? 'lethe' : `api_key:${event.actor.id}`,
+          actor: event.actor.kind === 'api_key' ? `api_key:${event.actor.id}` : event.actor.kind,
           task_id: event.taskId ?? null,
           change: event.change ?? null,
           data: event.data ?? {},
@@ -166,6 +172,22 @@ describe('an encoded event', () => {
         expect(encodeEvent(other)).toEqual(bytes);
       }),
     );
+  });
+
+  it('has another fixed form when it concerns an API key and no request', () => {
+    const event: AdminEvent = {
+      type: 'api_key.rotated',
+      actor: { kind: 'api_key', id: 'ak_1' },
+      keyId: 'ak_2',
+      seq: 7,
+      at: EVENT.at,
+      data: { grace_seconds: 60 },
+    };
+    expect(Buffer.from(encodeEvent(event)).toString('utf8')).toBe(
+      '{"actor":"api_key:ak_1","at":"2026-03-05T12:00:00.000Z","data":{"grace_seconds":60},"key_id":"ak_2",' +
+        '"seq":7,"type":"api_key.rotated","v":1}',
+    );
+    expect(() => encodeEvent({ ...event, data: { grace_seconds: 0.5 } })).toThrow('api_key.rotated');
   });
 
   it('keeps keys that objects are born with', () => {
