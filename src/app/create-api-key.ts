@@ -1,6 +1,7 @@
 import { LetheError } from '../domain/errors.ts';
 import type { RateLimit } from '../domain/rate-limit.ts';
-import { apiKeyView, type NewTokenView } from './api-key-view.ts';
+import type { NewTokenView } from './api-key-schema.ts';
+import { apiKeyView } from './api-key-view.ts';
 import { mayDo, type Scope } from './authenticate.ts';
 import { actorOf, type KeyKeeper } from './key-keeper.ts';
 import type { Deps, Transaction } from './ports.ts';

@@ -1,57 +1,9 @@
 import { UNROUTABLE_EXPLANATIONS } from '../domain/identifiers.ts';
 import type { ErasureRequest } from '../domain/request.ts';
-import { currentRound, needsStorageCheck, type Round, type Task } from '../domain/task.ts';
+import { currentRound, needsStorageCheck, type Task } from '../domain/task.ts';
 import type { WaitReason } from '../domain/work.ts';
 import type { RequestWithTasks, Waiting } from './ports.ts';
-
-/** Who has to act for a request to move on. */
-export type ActsNext = 'lethe' | 'openreplay' | 'privacy_team' | 'operator';
-
-export interface WaitingView {
-  readonly reason: string;
-  readonly actsNext: ActsNext;
-  /** One sentence for a person. */
-  readonly explanation: string;
-  /** RFC 3339: when Lethe looks again; null when it waits for a person. */
-  readonly until: string | null;
-}
-
-export interface TaskView {
-  readonly id: string;
-  readonly connection: string;
-  readonly projectKey: string | null;
-  readonly state: string;
-  readonly unroutable: { readonly reason: string; readonly explanation: string } | null;
-  readonly attention: string | null;
-  /** What OpenReplay reported last; says nothing about what is gone. */
-  readonly reported: string | null;
-  readonly rounds: readonly Omit<Round, 'doubts'>[];
-  /** What Lethe saw when it looked again; null before it looked. */
-  readonly verification: Task['verification'];
-  readonly storageCheckNeeded: boolean;
-  readonly waiting: WaitingView | null;
-}
-
-/** A request as people and programs see it: pseudonym, dates, states, no identifier. */
-export interface RequestView {
-  readonly id: string;
-  readonly state: string;
-  readonly attention: string | null;
-  readonly regulation: string;
-  readonly channel: string;
-  readonly connection: string;
-  readonly projectKeys: readonly string[] | null;
-  readonly reference: string | null;
-  readonly subject: { readonly ref: string; readonly kind: string; readonly keyVersion: number };
-  readonly receivedAt: string;
-  readonly createdAt: string;
-  readonly updatedAt: string;
-  readonly completedAt: string | null;
-  readonly cancelRequestedAt: string | null;
-  /** Null once the request is closed. */
-  readonly waiting: WaitingView | null;
-  readonly tasks: readonly TaskView[];
-}
+import type { ActsNext, RequestView, TaskView, WaitingView } from './request-schema.ts';
 
 /** The view of a request with its tasks and what waits for them. */
 export function viewOf(from: RequestWithTasks): RequestView {
@@ -69,7 +21,7 @@ export function viewOf(from: RequestWithTasks): RequestView {
     regulation: request.regulation,
     channel: request.channel,
     connection: request.connection,
-    projectKeys: request.projectKeys,
+    projectKeys: request.projectKeys && [...request.projectKeys],
     reference: request.reference,
     subject: {
       ref: request.subjectRef.value,
@@ -126,7 +78,7 @@ function requestWaiting(
   return soonest === undefined ? null : forTime(soonest);
 }
 
-function forPerson(reason: string, explanation: string): WaitingView {
+function forPerson(reason: WaitingView['reason'], explanation: string): WaitingView {
   return { reason, actsNext: 'privacy_team', explanation, until: null };
 }
 

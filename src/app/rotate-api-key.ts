@@ -1,5 +1,6 @@
 import { LetheError } from '../domain/errors.ts';
-import { apiKeyView, type NewTokenView } from './api-key-view.ts';
+import type { NewTokenView } from './api-key-schema.ts';
+import { apiKeyView } from './api-key-view.ts';
 import { actorOf, ApiKeyNotFoundError, type KeyKeeper } from './key-keeper.ts';
 import type { Deps } from './ports.ts';
 import { recordAdminEvent } from './record-admin-event.ts';

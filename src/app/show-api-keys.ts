@@ -1,9 +1,10 @@
-import { apiKeyView, type ApiKeyView } from './api-key-view.ts';
+import type { ApiKeyView } from './api-key-schema.ts';
+import { apiKeyView } from './api-key-view.ts';
 import type { Deps } from './ports.ts';
 import { eventPage, type EventPage } from './show-request.ts';
 
 /** Every key there is or was, the oldest first. */
-export async function listApiKeys(deps: Pick<Deps, 'store'>): Promise<readonly ApiKeyView[]> {
+export async function listApiKeys(deps: Pick<Deps, 'store'>): Promise<ApiKeyView[]> {
   return (await deps.store.listApiKeys()).map(apiKeyView);
 }
 

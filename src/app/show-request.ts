@@ -1,16 +1,11 @@
 import type { Deps, RequestFilter } from './ports.ts';
-import { viewOf, type RequestView } from './request-view.ts';
+import type { RequestPage, RequestView } from './request-schema.ts';
+import { viewOf } from './request-view.ts';
 
 /** The request with this id as people see it, or undefined. */
 export async function showRequest(deps: Pick<Deps, 'store'>, id: string): Promise<RequestView | undefined> {
   const found = await deps.store.findRequest(id);
   return found && viewOf(found);
-}
-
-export interface RequestPage {
-  readonly items: readonly RequestView[];
-  /** Give it as `cursor` for what follows; null on the last page. */
-  readonly nextCursor: string | null;
 }
 
 /** Requests, newest first, in keyset pages: stable while new ones come in, and as quick on the last page as on the first. */

@@ -5,7 +5,8 @@ import { requestMoved, type ErasureRequest, type Regulation, type Subject } from
 import type { Task } from '../domain/task.ts';
 import { encodeEvents } from './encode-events.ts';
 import type { Deps, FirstAnswer, Transaction } from './ports.ts';
-import { viewOf, type RequestView } from './request-view.ts';
+import type { RequestView } from './request-schema.ts';
+import { viewOf } from './request-view.ts';
 
 /** A request as it came in, already of the right shape. */
 export interface Submission {

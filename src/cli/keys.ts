@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { ApiKeyView, NewTokenView } from '../app/api-key-view.ts';
+import type { ApiKeyView, NewTokenView } from '../app/api-key-schema.ts';
 import { SCOPES, type Scope } from '../app/authenticate.ts';
 import { createApiKey, type KeyWish } from '../app/create-api-key.ts';
 import { ApiKeyNotFoundError } from '../app/key-keeper.ts';

@@ -51,7 +51,7 @@ const connection = section({
   maxBodyBytes: whole(1_024, 268_435_456).default(4_194_304),
 });
 
-/** As api-key-schemas.ts bounds the limit of a single key. */
+/** As api-key-schema.ts bounds the limit of a single key. */
 const rateLimit = section({
   requests: whole(1, 1_000_000).default(600),
   perSeconds: whole(1, 3_600).default(60),

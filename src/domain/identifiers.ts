@@ -19,7 +19,8 @@ const USER_ID_MAX_BYTES = 256;
 const utf8 = new TextEncoder();
 // eslint-disable-next-line no-control-regex -- control characters are exactly what is looked for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
-const PROJECT_KEY = /^[0-9A-Za-z_-]{1,64}$/;
+/** Real servers make 20 letters and digits. */
+export const PROJECT_KEY = /^[0-9A-Za-z_-]{1,64}$/;
 
 /**
  * Says why a user id (or job or session id) must never be put into a URL path, or `undefined` when it may be.
@@ -35,7 +36,7 @@ export function unroutableReason(id: string): UnroutableReason | undefined {
   return undefined;
 }
 
-/** Whether `key` has the form of an OpenReplay project key. Real servers make 20 letters and digits. */
+/** Whether `key` has the form of an OpenReplay project key. */
 export function isProjectKey(key: string): boolean {
   return PROJECT_KEY.test(key);
 }

@@ -3,27 +3,14 @@ import helmet from 'helmet';
 import type { Logger } from 'pino';
 import type { Deps } from '../app/ports.ts';
 import type { RateLimit } from '../domain/rate-limit.ts';
-import { authorize } from './api-key.ts';
-import { readOpenApiDocument } from './openapi-document.ts';
+import { openApiDocument } from './openapi-document.ts';
 import { problemOf } from './problem-of.ts';
-import { HttpProblem, problemDetails, PROBLEMS } from './problem.ts';
+import { problemDetails } from './problem-details.ts';
+import { HttpProblem, PROBLEMS } from './problem.ts';
 import type { Readiness } from './readiness.ts';
 import { createRequestLog, loggable, noteForLog, requestIdOf } from './request-log.ts';
-import type { Route } from './route.ts';
-import { cancelErasureRequest } from './routes/cancel-erasure-request.ts';
-import { createKey } from './routes/create-api-key.ts';
-import { listKeyEvents } from './routes/list-admin-events.ts';
-import { listKeys } from './routes/list-api-keys.ts';
-import { listErasureRequests } from './routes/list-erasure-requests.ts';
-import { listRequestEvents } from './routes/list-request-events.ts';
-import { revokeKey } from './routes/revoke-api-key.ts';
-import { rotateKey } from './routes/rotate-api-key.ts';
-import { showErasureRequest } from './routes/show-erasure-request.ts';
-import { showHealth } from './routes/show-health.ts';
-import { showOpenApiDocument } from './routes/show-openapi-document.ts';
-import { showReadiness } from './routes/show-readiness.ts';
-import { showRequestSubject } from './routes/show-request-subject.ts';
-import { submitErasureRequest } from './routes/submit-erasure-request.ts';
+import { ROUTES } from './routes.ts';
+import { serveRoute } from './serve-route.ts';
 
 export interface HttpAppOptions {
   readonly deps: Deps;
@@ -36,7 +23,7 @@ export interface HttpAppOptions {
   readonly rateLimit: RateLimit;
 }
 
-/** The intake API as docs/openapi.yaml describes it. Answers every failure with RFC 9457 problem details. */
+/** The API of ROUTES, as docs/openapi.yaml describes it. Answers every failure with RFC 9457 problem details. */
 export function createHttpApp(options: HttpAppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
@@ -45,54 +32,34 @@ export function createHttpApp(options: HttpAppOptions): Express {
   app.enable('case sensitive routing');
   app.set('query parser', 'simple');
   app.set('trust proxy', options.trustProxy);
-  app.use(createRequestLog(options.logger), helmet(), (_req, res, next) => {
+  app.use(createRequestLog(options.logger), secureHeaders(), (_req, res, next) => {
     res.setHeader('Cache-Control', 'no-store');
     next();
   });
-  const routes = routesOf(options);
-  for (const route of routes) app[route.method](route.path, handlerOf(options, route));
-  for (const path of new Set(routes.map((route) => route.path))) app.all(path, refuseMethod(routes, path));
+  const { deps, readiness, rateLimit } = options;
+  const context = { deps, readiness, openApiDocument: documentOnce() };
+  for (const route of ROUTES) app[route.method](route.path, serveRoute(route, { context, rateLimit }));
+  for (const path of new Set(ROUTES.map((route) => route.path))) app.all(path, refuseMethod(path));
   app.use(() => {
-    throw new HttpProblem('ROUTE_NOT_FOUND', 'The API has no such path; /v1/openapi.json lists all.');
+    throw new HttpProblem('ROUTE_NOT_FOUND', 'The API has no such path; /openapi.json lists all.');
   });
   app.use(answerProblem);
   return app;
 }
 
-function routesOf({ deps, readiness }: HttpAppOptions): readonly Route[] {
-  return [
-    submitErasureRequest(deps),
-    listErasureRequests(deps),
-    showErasureRequest(deps),
-    listRequestEvents(deps),
-    cancelErasureRequest(deps),
-    showRequestSubject(deps),
-    listKeys(deps),
-    createKey(deps),
-    revokeKey(deps),
-    rotateKey(deps),
-    listKeyEvents(deps),
-    showHealth(),
-    showReadiness(readiness),
-    showOpenApiDocument(readOpenApiDocument()),
-  ];
+/** Made when somebody asks for it, and then kept: most processes never show it. */
+function documentOnce(): () => string {
+  let text: string | undefined;
+  return () => (text ??= JSON.stringify(openApiDocument(ROUTES)));
 }
 
-function handlerOf(options: HttpAppOptions, route: Route): RequestHandler {
-  return async (req, res) => {
-    noteForLog(req, { route: route.path });
-    if (route.scope === null) {
-      await route.handle({ req, res });
-      return;
-    }
-    const apiKey = await authorize(options, { req, res }, route.scope);
-    await route.handle({ req, res, apiKey, apiKeyId: apiKey.id });
-  };
+/** Helmet's own, but for one: /docs must also work where nobody has put TLS before it. */
+function secureHeaders(): RequestHandler {
+  return helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } });
 }
 
-function refuseMethod(routes: readonly Route[], path: string): RequestHandler {
-  const methods = routes
-    .filter((route) => route.path === path)
+function refuseMethod(path: string): RequestHandler {
+  const methods = ROUTES.filter((route) => route.path === path)
     .flatMap(({ method }) => (method === 'get' ? ['GET', 'HEAD'] : ['POST']))
     .join(', ');
   return (req) => {

@@ -1,7 +1,18 @@
 import type { IncomingMessage } from 'node:http';
+import { z } from 'zod';
 import { HttpProblem } from './problem.ts';
 
-const PRINTABLE_ASCII = /^[\x20-\x7e]{1,255}$/;
+export const idempotencyKey = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[\x20-\x7e]+$/)
+  .meta({
+    description:
+      'Makes a repetition safe: the same key with the same body gets the first answer again, with another body a ' +
+      'problem. Keys belong to the API key that sent them.',
+    examples: ['0d7d4c1e-6a3f-4f0e-9c52-6c0c5f6f2f11'],
+  });
 
 /**
  * The Idempotency-Key header, or undefined when there is none.
@@ -16,7 +27,7 @@ export function idempotencyKeyOf(req: IncomingMessage): string | undefined {
   if (values.length > 1) {
     throw new HttpProblem('IDEMPOTENCY_KEY_INVALID', 'The header Idempotency-Key may come only once.');
   }
-  if (!PRINTABLE_ASCII.test(key)) {
+  if (!idempotencyKey.safeParse(key).success) {
     throw new HttpProblem('IDEMPOTENCY_KEY_INVALID', 'Expected 1 to 255 printable ASCII characters.');
   }
   return key;

@@ -51,30 +51,3 @@ export class HttpProblem extends LetheError {
     this.headers = extra.headers ?? {};
   }
 }
-
-/** RFC 9457 problem details. */
-export interface ProblemDetails {
-  /** Stable URI reference: `/problems/submission-invalid`. */
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  /** Names this one answer; the log lines of the request carry the same id. */
-  readonly instance: string;
-  readonly code: string;
-  readonly errors?: readonly FieldError[];
-}
-
-/** The problem details of one failure, in the answer to the request with this id. */
-export function problemDetails(problem: HttpProblem, requestId: string): ProblemDetails {
-  const { status, title } = PROBLEMS[problem.problem];
-  return {
-    type: `/problems/${problem.code.toLowerCase().replaceAll('_', '-')}`,
-    title,
-    status,
-    detail: problem.message,
-    instance: `urn:lethe:request:${requestId}`,
-    code: problem.code,
-    ...(problem.errors.length > 0 && { errors: problem.errors }),
-  };
-}

@@ -1,13 +1,19 @@
+import { z } from 'zod';
+import { time } from '../app/request-schema.ts';
+
+const readinessPart = z.strictObject({
+  name: z.string().meta({ description: '`database` and `queue` are needed; the others are only shown.' }),
+  ok: z.boolean(),
+  detail: z.string().meta({ description: 'One short sentence for a person.' }),
+  at: time.nullable().meta({ description: 'Since when, or as of when; null when it was not looked at yet.' }),
+});
+
 /** One part that the API needs, or shows, and when it was last looked at. `detail` is shown to anyone: no secrets. */
-export interface ReadinessPart {
-  /** `database` and `queue` are needed; any other name is only shown. */
-  readonly name: string;
-  readonly ok: boolean;
-  /** One short sentence for a person. */
-  readonly detail: string;
-  /** RFC 3339, since when or as of when; null when it was not looked at yet. */
-  readonly at: string | null;
-}
+export type ReadinessPart = z.infer<typeof readinessPart>;
+
+export const readinessView = z
+  .strictObject({ status: z.enum(['ready', 'not_ready']), parts: z.array(readinessPart) })
+  .meta({ id: 'Readiness' });
 
 export interface Readiness {
   readonly parts: readonly ReadinessPart[];

@@ -1,20 +1,9 @@
-import type { Request } from 'express';
-import { HttpProblem } from './problem.ts';
-import { isRequestId } from './query-schemas.ts';
+import { z } from 'zod';
+import { requestId } from '../app/request-schema.ts';
 
-/** The id in the path. Throws REQUEST_NOT_FOUND when it cannot be an id of ours: then nothing is looked for. */
-export function requestIdIn(req: Request): string {
-  const { id } = req.params;
-  if (!isRequestId(id)) throw notFound();
-  return id;
-}
-
-/** What was found. Throws REQUEST_NOT_FOUND when nothing was. */
-export function found<T>(value: T | undefined): T {
-  if (value === undefined) throw notFound();
-  return value;
-}
-
-function notFound(): HttpProblem {
-  return new HttpProblem('REQUEST_NOT_FOUND', 'There is no erasure request with this id.');
-}
+/** Of `/v1/erasure-requests/:id` and what is below it. */
+export const requestPath = {
+  schema: z.strictObject({ id: requestId }),
+  problem: 'REQUEST_NOT_FOUND',
+  absent: 'There is no erasure request with this id.',
+} as const;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { regulation } from '../app/request-schema.ts';
 import type { Submission } from '../app/submit-request.ts';
-import { REGULATIONS } from '../domain/request.ts';
+import { PROJECT_KEY } from '../domain/identifiers.ts';
 
 const USER_ID_MAX = 4096;
 const EMAIL_MAX = 1000;
@@ -9,32 +10,35 @@ const NOTE_MAX = 4000;
 const PROJECTS_MAX = 200;
 
 /** A text of at most `max` characters (code points, as JSON Schema counts them), kept exactly as it came. */
-function text(max: number, expected: string) {
-  return z.string(expected).refine((value) => characters(value) <= max, expected);
+function text(max: number, expected = `a text of at most ${max} characters`) {
+  return z
+    .string(expected)
+    .refine((value) => Array.from(value).length <= max, expected)
+    .meta({ maxLength: max });
 }
-
-function characters(value: string): number {
-  return Array.from(value).length;
-}
-
-// eslint-disable-next-line no-control-regex -- control characters are exactly what is refused
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 /** What is shown in lists: one line of 1 to `max` characters. */
 export function plainText(max: number) {
   const expected = `a text of 1 to ${max} characters without control characters`;
-  return text(max, expected).refine(
-    (value) => value !== '' && value.isWellFormed() && !CONTROL.test(value),
-    expected,
+  return (
+    text(max, expected)
+      // eslint-disable-next-line no-control-regex -- control characters are exactly what is refused
+      .regex(/^[^\u0000-\u001f\u007f-\u009f]+$/, expected)
+      .refine((value) => value.isWellFormed(), expected)
+      .meta({ minLength: 1, maxLength: max })
   );
 }
 
 /** A reference of the caller's own: shown in lists and searched for. */
-export const reference = plainText(REFERENCE_MAX);
+export const reference = plainText(REFERENCE_MAX).meta({
+  id: 'Reference',
+  description:
+    "The caller's own reference, such as a ticket's number. It is shown in lists, so no identifier.",
+  examples: ['TICKET-4711'],
+});
 
 const dateTimeExpected =
   'an RFC 3339 date and time since 1970, with seconds and Z or an offset, such as 2026-03-01T09:30:00Z';
-
 /** RFC 3339, as a Date. */
 export const dateTime = z.iso
   .datetime({ offset: true, error: dateTimeExpected })
@@ -46,29 +50,46 @@ const projectKeysExpected = `a list of 1 to ${PROJECTS_MAX} project keys`;
 /** Not trimmed, folded or normalised, and of any characters: an id that can never be sent is kept for a person. */
 const subject = z.strictObject(
   {
-    userId: text(USER_ID_MAX, `a text of at most ${USER_ID_MAX} characters`).optional(),
-    email: text(EMAIL_MAX, `a text of at most ${EMAIL_MAX} characters`).optional(),
+    userId: text(USER_ID_MAX).optional().meta({
+      description:
+        'The id that was set with `tracker.setUserID`, exactly: it is never trimmed, folded or normalised.',
+    }),
+    email: text(EMAIL_MAX)
+      .optional()
+      .meta({ description: 'Not offered yet; a submission that has it is refused.' }),
   },
   'an object with userId',
 );
 
 /** The body of a submission. Each message says what was expected and reads on after "expected". */
-export const submissionSchema: z.ZodType<Submission> = z.strictObject(
-  {
-    subject,
-    projectKeys: z
-      .array(z.string('a project key'), projectKeysExpected)
-      .min(1, projectKeysExpected)
-      .max(PROJECTS_MAX, projectKeysExpected)
-      .optional(),
-    connection: z.string('the name of a configured connection').optional(),
-    regulation: z.enum(REGULATIONS, `one of ${REGULATIONS.join(', ')}`).optional(),
-    receivedAt: dateTime.optional(),
-    reference: reference.optional(),
-    note: text(NOTE_MAX, `a text of at most ${NOTE_MAX} characters`).optional(),
-  },
-  'an object with subject',
-);
+export const submissionSchema: z.ZodType<Submission> = z
+  .strictObject(
+    {
+      subject,
+      projectKeys: z
+        // The use case looks at their form, since it knows more of them.
+        .array(z.string('a project key').meta({ pattern: PROJECT_KEY.source }), projectKeysExpected)
+        .min(1, projectKeysExpected)
+        .max(PROJECTS_MAX, projectKeysExpected)
+        .optional()
+        .meta({ description: 'Left out, every project of the connection that the configuration allows.' }),
+      connection: z
+        .string('the name of a configured connection')
+        .optional()
+        .meta({ description: 'Name of a configured connection. May be left out where there is just one.' }),
+      regulation: regulation.optional().meta({ description: 'Left out, `gdpr`.' }),
+      receivedAt: dateTime.optional().meta({
+        description: 'When the data subject asked, since 1970 and not in the future; left out, now.',
+      }),
+      reference: reference.optional(),
+      note: text(NOTE_MAX).optional().meta({ description: 'Kept encrypted.' }),
+    },
+    'an object with subject',
+  )
+  .meta({
+    id: 'Submission',
+    examples: [{ subject: { userId: 'user-42' }, regulation: 'gdpr', reference: 'TICKET-4711' }],
+  });
 
 /** A command that takes no fields. */
 export const emptyCommandSchema = z.strictObject({}, 'an object without fields');

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { ROUTES } from '../../src/http/routes.ts';
 import { loadApiContract, type ApiContract, type Exchange } from '../support/api-contract.ts';
 
 /** The checker of our own API's answers finds what is wrong: every integration test of the API leans on it. */
@@ -35,6 +36,8 @@ const HEADERS = {
   'x-request-id': 'x',
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
+  'ratelimit-policy': '"key";q=600;w=60',
+  ratelimit: '"key";r=599;t=60',
 };
 const PROBLEM_HEADERS = { ...HEADERS, 'content-type': 'application/problem+json; charset=utf-8' };
 
@@ -107,6 +110,24 @@ describe("the checker of our API's answers", () => {
       /^header .*location/,
     ],
     [
+      'nothing left said',
+      { request: shown, answer: answer(200, { ...HEADERS, ratelimit: '600' }, REQUEST) },
+      /^header .*ratelimit/,
+    ],
+    [
+      'no time to wait',
+      {
+        request: shown,
+        answer: answer(429, PROBLEM_HEADERS, {
+          ...PROBLEM,
+          status: 429,
+          code: 'RATE_LIMITED',
+          type: '/problems/rate-limited',
+        }),
+      },
+      /^header .*'retry-after'/,
+    ],
+    [
       'no challenge',
       {
         request: shown,
@@ -168,7 +189,7 @@ describe("the checker of our API's answers", () => {
   });
 
   it('knows every operation of the document, and none besides', () => {
-    expect(contract.operations).toHaveLength(14);
+    expect(contract.operations).toHaveLength(ROUTES.length);
     expect(contract.operations).toContainEqual({ method: 'POST', path: '/v1/erasure-requests' });
     expect(JSON.stringify(contract.operations)).not.toContain('/-/');
   });

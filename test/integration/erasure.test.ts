@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { cancelRequest } from '../../src/app/cancel-request.ts';
-import type { RequestView } from '../../src/app/request-view.ts';
+import type { RequestView } from '../../src/app/request-schema.ts';
 import { queueBackends } from '../support/redis.ts';
 import { checkTrail, openStage, OTHER_PROJECT, PROJECT, type Stage } from '../support/stage.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import type { RequestView } from '../../src/app/request-view.ts';
+import type { RequestView } from '../../src/app/request-schema.ts';
 import { openApi, PERSON, problemIn, viewIn, type Api, type Call } from '../support/api.ts';
 import { queueBackends } from '../support/redis.ts';
 import { checkTrail, openStage, PROJECT, type Stage, type TrailEvent } from '../support/stage.ts';

@@ -243,6 +243,9 @@ describe('404', () => {
     'GET /v1',
     'GET /v1/jane.roe',
     'GET /V1/erasure-requests',
+    'GET /v1/openapi.json',
+    'GET /docs/jane.roe',
+    'GET /docs/..%2fpackage.json',
     'GET /v2/erasure-requests',
     `GET ${REQUESTS}/${UNKNOWN}/task`,
     `POST ${REQUESTS}/${UNKNOWN}/cancel/x`,
@@ -279,7 +282,9 @@ describe('405', () => {
     ['/v1/admin-events', 'GET, HEAD'],
     ['/healthz', 'GET, HEAD'],
     ['/readyz', 'GET, HEAD'],
-    ['/v1/openapi.json', 'GET, HEAD'],
+    ['/openapi.json', 'GET, HEAD'],
+    ['/docs', 'GET, HEAD'],
+    ['/docs/jane.roe', 'GET, HEAD'],
   ])('for %s, with what is allowed there', async (path, allowed) => {
     for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND']) {
       if (allowed.split(', ').includes(method)) continue;

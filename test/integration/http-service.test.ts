@@ -43,7 +43,7 @@ describe('docs/openapi.yaml and the app', () => {
   it('know the same methods of each', async () => {
     const allowed = await Promise.all(
       [...new Set(api.contract.operations.map(({ path }) => path))].map(async (path) => {
-        const { headers } = await api.call(`PATCH ${path.replace('{id}', 'x')}`, { key: null });
+        const { headers } = await api.call(`PATCH ${path.replace(/\{\w+\}/, 'x')}`, { key: null });
         return (headers['allow'] ?? '').split(', ').map((method) => `${method} ${path}`);
       }),
     );
@@ -53,12 +53,44 @@ describe('docs/openapi.yaml and the app', () => {
     expect(allowed.flat().toSorted()).toEqual(known.toSorted());
   });
 
-  it('are the same at /v1/openapi.json', async () => {
-    const { status, body } = await api.call('GET /v1/openapi.json', { key: null });
+  it('are the same at /openapi.json', async () => {
+    const { status, body } = await api.call('GET /openapi.json', { key: null });
     expect(status).toBe(200);
     expect(JSON.parse(body)).toEqual(api.contract.document);
     // Also in its order.
     expect(body).toBe(JSON.stringify(api.contract.document));
+  });
+});
+
+describe('/docs', () => {
+  const get = async (target: string) => {
+    const { status, headers, body } = await api.call(`GET ${target}`, { key: null });
+    expect(status).toBe(200);
+    return { type: headers['content-type'], policy: headers['content-security-policy'] ?? '', body };
+  };
+
+  it('loads every file of its own from here, and none from elsewhere', async () => {
+    const page = await get('/docs');
+    expect(page.type).toBe('text/html; charset=utf-8');
+    const loaded = Array.from(page.body.matchAll(/(?:src|href)="([^"]*)"/g), ([, target = '']) => target);
+    const files = loaded.filter((target) => target !== 'data:,');
+    const types = await Promise.all(files.map(async (file) => (await get(file)).type));
+    expect(types).toEqual(
+      ['text/css', 'text/javascript', 'text/javascript'].map((type) => `${type}; charset=utf-8`),
+    );
+    expect(files.map((file) => file.startsWith('/docs/'))).toEqual([true, true, true]);
+  });
+
+  it('has no script inside, since the policy of its own server would not run it', async () => {
+    const { body, policy } = await get('/docs');
+    expect(policy).toContain("script-src 'self'");
+    // Without TLS before it, the page would load nothing.
+    expect(policy).not.toContain('upgrade-insecure-requests');
+    expect(body).not.toMatch(/<script(?! src="[^"]+"><\/script>)|<style|\son\w+=/);
+  });
+
+  it('starts on this document', async () => {
+    expect((await get('/docs/start.js')).body).toContain("url: '/openapi.json'");
   });
 });
 

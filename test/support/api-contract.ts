@@ -37,7 +37,7 @@ export interface ApiContract {
 const NO_ROUTE = '/-/no-such-route';
 const NO_METHOD = '/-/no-such-method';
 const OUTSIDE = {
-  [NO_ROUTE]: outside('ROUTE_NOT_FOUND', { '404': { $ref: '#/components/responses/NotFound' } }),
+  [NO_ROUTE]: outside('ROUTE_NOT_FOUND', { '404': { $ref: '#/components/responses/RouteNotFound' } }),
   [NO_METHOD]: outside('METHOD_NOT_ALLOWED', { '405': { $ref: '#/components/responses/MethodNotAllowed' } }),
 };
 
@@ -130,9 +130,11 @@ function check({ api, superset }: Validator, { request, answer }: Exchange): str
     ...textOf(headerErrors.errors).map((text) => `header ${text}`),
     ...everyAnswer(answer),
     ...contentErrors(response, headers),
-    ...(request.method === 'HEAD'
-      ? noBody(answer)
-      : bodyErrors(answer, (body) => textOf(api.validateResponse(body, operation, status).errors))),
+    ...(request.method === 'HEAD' ? noBody(answer) : []),
+    // Of other types than JSON there is nothing to hold the body against.
+    ...(request.method !== 'HEAD' && JSON_TYPE in response.content
+      ? bodyErrors(answer, (body) => textOf(api.validateResponse(body, operation, status).errors))
+      : []),
     ...(status < 400 ? requestErrors(api, operation, request) : []),
   ];
 }
@@ -148,14 +150,8 @@ function operationOf(api: OpenAPIBackend, { method, path }: Exchange['request'])
   return none;
 }
 
-const responses = z.record(
-  z.string(),
-  z.looseObject({
-    content: z.strictObject({
-      [JSON_TYPE]: z.looseObject({ [REAL_TYPE]: z.literal(PROBLEM_TYPE).optional() }),
-    }),
-  }),
-);
+const mediaType = z.looseObject({ [REAL_TYPE]: z.literal(PROBLEM_TYPE).optional() });
+const responses = z.record(z.string(), z.looseObject({ content: z.record(z.string(), mediaType) }));
 type DocumentedResponse = z.output<typeof responses>[string];
 
 function responseOf(operation: Operation, status: number): DocumentedResponse | undefined {
@@ -163,9 +159,10 @@ function responseOf(operation: Operation, status: number): DocumentedResponse | 
 }
 
 function contentErrors({ content }: DocumentedResponse, headers: Exchange['answer']['headers']): string[] {
-  const expected = content[JSON_TYPE][REAL_TYPE] ?? JSON_TYPE;
+  const expected = Object.entries(content).map(([type, { [REAL_TYPE]: real }]) => real ?? type);
   const type = headers['content-type'];
-  return type === `${expected}; charset=utf-8` ? [] : [`content type ${type} instead of ${expected}`];
+  if (expected.some((each) => type === `${each}; charset=utf-8`)) return [];
+  return [`content type ${type} instead of ${expected.join(' or ')}`];
 }
 
 /** What the document says of every answer in its introduction, and what no answer may lack. */

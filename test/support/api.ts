@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { Scope } from '../../src/app/authenticate.ts';
 import { createApiKey, type KeyWish } from '../../src/app/create-api-key.ts';
 import type { Deps } from '../../src/app/ports.ts';
-import type { RequestView } from '../../src/app/request-view.ts';
+import type { RequestView } from '../../src/app/request-schema.ts';
 import type { RateLimit } from '../../src/domain/rate-limit.ts';
 import { createHttpApp } from '../../src/http/app.ts';
 import type { Readiness } from '../../src/http/readiness.ts';

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { createApiKey } from '../../src/app/create-api-key.ts';
 import type { Deps } from '../../src/app/ports.ts';
-import type { RequestView } from '../../src/app/request-view.ts';
+import type { RequestView } from '../../src/app/request-schema.ts';
 import { listEvents, listRequests, showRequest } from '../../src/app/show-request.ts';
 import { submitRequest } from '../../src/app/submit-request.ts';
 import type { Pace } from '../../src/domain/pace.ts';

@@ -3,7 +3,8 @@ import { RequestClosedError } from '../../src/app/cancel-request.ts';
 import { IdempotencyKeyReusedError, SubmissionInvalidError } from '../../src/app/submit-request.ts';
 import { LetheError } from '../../src/domain/errors.ts';
 import { problemOf } from '../../src/http/problem-of.ts';
-import { HttpProblem, problemDetails, PROBLEMS } from '../../src/http/problem.ts';
+import { problemDetails } from '../../src/http/problem-details.ts';
+import { HttpProblem, PROBLEMS } from '../../src/http/problem.ts';
 import { isReady } from '../../src/http/readiness.ts';
 import { loggable } from '../../src/http/request-log.ts';
 

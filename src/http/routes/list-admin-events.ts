@@ -1,18 +1,22 @@
-import type { Deps } from '../../app/ports.ts';
 import { listAdminEvents } from '../../app/show-api-keys.ts';
-import { answerEvents } from '../event-page.ts';
-import { parseQuery } from '../field-errors.ts';
+import { eventPageJson } from '../event-page.ts';
+import { adminEventPage } from '../event-schema.ts';
 import { eventsQuerySchema } from '../query-schemas.ts';
-import type { KeyedRoute } from '../route.ts';
+import { jsonAnswer, keyedRoute } from '../route.ts';
 
 /** A page of what was done to keys. */
-export function listKeyEvents(deps: Pick<Deps, 'store'>): KeyedRoute {
-  return {
-    method: 'get',
-    path: '/v1/admin-events',
-    scope: 'audit:read',
-    handle: async ({ req, res }) => {
-      answerEvents(res, await listAdminEvents(deps, parseQuery(eventsQuerySchema, req.query)));
-    },
-  };
-}
+export const listKeyEvents = keyedRoute({
+  method: 'get',
+  path: '/v1/admin-events',
+  scope: 'audit:read',
+  operationId: 'listAdminEvents',
+  tag: 'API keys',
+  summary: 'List what was done to API keys',
+  description: 'Each event stands in the answer as the exact canonical JSON (RFC 8785) that is stored.',
+  query: eventsQuerySchema,
+  answers: { 200: jsonAnswer('A page of events, by `seq`.', adminEventPage) },
+  handle: async ({ deps, query }) => ({
+    status: 200,
+    json: eventPageJson(await listAdminEvents(deps, query)),
+  }),
+});

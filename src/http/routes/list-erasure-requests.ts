@@ -1,24 +1,27 @@
-import type { Deps, RequestFilter } from '../../app/ports.ts';
+import type { RequestFilter } from '../../app/ports.ts';
+import { requestPage } from '../../app/request-schema.ts';
 import { listRequests } from '../../app/show-request.ts';
-import { parseQuery } from '../field-errors.ts';
 import { listQuerySchema } from '../query-schemas.ts';
-import { answerJson, type KeyedRoute } from '../route.ts';
+import { jsonAnswer, keyedRoute } from '../route.ts';
 
 /** A page of requests, newest first. */
-export function listErasureRequests(deps: Pick<Deps, 'store'>): KeyedRoute {
-  return {
-    method: 'get',
-    path: '/v1/erasure-requests',
-    scope: 'requests:read',
-    handle: async ({ req, res }) => {
-      const { state, reference, cursor, limit } = parseQuery(listQuerySchema, req.query);
-      const filter: RequestFilter = {
-        limit,
-        ...(state !== undefined && { state }),
-        ...(reference !== undefined && { reference }),
-        ...(cursor !== undefined && { before: cursor }),
-      };
-      answerJson(res, 200, JSON.stringify(await listRequests(deps, filter)));
-    },
-  };
-}
+export const listErasureRequests = keyedRoute({
+  method: 'get',
+  path: '/v1/erasure-requests',
+  scope: 'requests:read',
+  operationId: 'listErasureRequests',
+  tag: 'erasure requests',
+  summary: 'List erasure requests, newest first',
+  description: 'Pages stay stable while new requests come in.',
+  query: listQuerySchema,
+  answers: { 200: jsonAnswer('A page of requests.', requestPage) },
+  handle: async ({ deps, query: { state, reference, cursor, limit } }) => {
+    const filter: RequestFilter = {
+      limit,
+      ...(state !== undefined && { state }),
+      ...(reference !== undefined && { reference }),
+      ...(cursor !== undefined && { before: cursor }),
+    };
+    return { status: 200, body: await listRequests(deps, filter) };
+  },
+});

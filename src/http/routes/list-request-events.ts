@@ -1,20 +1,25 @@
-import type { Deps } from '../../app/ports.ts';
 import { listEvents } from '../../app/show-request.ts';
-import { answerEvents } from '../event-page.ts';
-import { parseQuery } from '../field-errors.ts';
+import { eventPageJson } from '../event-page.ts';
+import { eventPage } from '../event-schema.ts';
 import { eventsQuerySchema } from '../query-schemas.ts';
-import { found, requestIdIn } from '../request-path.ts';
-import type { KeyedRoute } from '../route.ts';
+import { requestPath } from '../request-path.ts';
+import { jsonAnswer, keyedRoute } from '../route.ts';
 
 /** A page of a request's audit events. */
-export function listRequestEvents(deps: Pick<Deps, 'store'>): KeyedRoute {
-  return {
-    method: 'get',
-    path: '/v1/erasure-requests/:id/events',
-    scope: 'audit:read',
-    handle: async ({ req, res }) => {
-      const query = parseQuery(eventsQuerySchema, req.query);
-      answerEvents(res, found(await listEvents(deps, { requestId: requestIdIn(req), ...query })));
-    },
-  };
-}
+export const listRequestEvents = keyedRoute({
+  method: 'get',
+  path: '/v1/erasure-requests/:id/events',
+  scope: 'audit:read',
+  operationId: 'listRequestEvents',
+  tag: 'erasure requests',
+  summary: 'List the audit events of an erasure request',
+  description: `Each event stands in the answer as the exact canonical JSON (RFC 8785) that is stored; cut out of the
+answer's bytes it hashes to what the register says.`,
+  params: requestPath,
+  query: eventsQuerySchema,
+  answers: { 200: jsonAnswer('A page of events, by `seq`.', eventPage) },
+  handle: async ({ deps, params, query, found }) => ({
+    status: 200,
+    json: eventPageJson(found(await listEvents(deps, { requestId: params.id, ...query }))),
+  }),
+});

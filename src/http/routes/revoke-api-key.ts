@@ -1,23 +1,26 @@
-import type { Deps } from '../../app/ports.ts';
+import { apiKeyView } from '../../app/api-key-schema.ts';
 import { revokeApiKey } from '../../app/revoke-api-key.ts';
-import { apiKeyIdIn } from '../api-key-path.ts';
-import { parseBody, parseQuery } from '../field-errors.ts';
-import { readOptionalJsonBody } from '../json-body.ts';
-import { emptyQuerySchema } from '../query-schemas.ts';
-import { answerJson, type KeyedRoute } from '../route.ts';
+import { apiKeyPath } from '../api-key-path.ts';
+import { jsonBody } from '../json-body.ts';
+import { jsonAnswer, keyedRoute } from '../route.ts';
 import { emptyCommandSchema } from '../submission-schema.ts';
 
 /** Ends a key at once; asking twice changes nothing. */
-export function revokeKey(deps: Deps): KeyedRoute {
-  return {
-    method: 'post',
-    path: '/v1/api-keys/:id/revoke',
-    scope: 'admin',
-    handle: async ({ req, res, apiKey }) => {
-      parseQuery(emptyQuerySchema, req.query);
-      const keyId = apiKeyIdIn(req);
-      parseBody(emptyCommandSchema, await readOptionalJsonBody(req, res), 'COMMAND_INVALID');
-      answerJson(res, 200, JSON.stringify(await revokeApiKey(deps, keyId, apiKey)));
-    },
-  };
-}
+export const revokeKey = keyedRoute({
+  method: 'post',
+  path: '/v1/api-keys/:id/revoke',
+  scope: 'admin',
+  operationId: 'revokeApiKey',
+  tag: 'API keys',
+  summary: 'End an API key at once',
+  description: `Ends all tokens of the key. Asking twice changes nothing. The last admin key that opens cannot be revoked
+here, only with \`npm run keys -- revoke\`.`,
+  params: apiKeyPath,
+  body: jsonBody(emptyCommandSchema, 'COMMAND_INVALID', { optional: true }),
+  answers: { 200: jsonAnswer('The key as it is now.', apiKeyView) },
+  problems: ['LAST_ADMIN_KEY'],
+  handle: async ({ deps, params, apiKey }) => ({
+    status: 200,
+    body: await revokeApiKey(deps, params.id, apiKey),
+  }),
+});

@@ -1,20 +1,20 @@
-import type { Deps } from '../../app/ports.ts';
+import { requestView } from '../../app/request-schema.ts';
 import { showRequest } from '../../app/show-request.ts';
-import { parseQuery } from '../field-errors.ts';
-import { emptyQuerySchema } from '../query-schemas.ts';
-import { found, requestIdIn } from '../request-path.ts';
-import { answerJson, type KeyedRoute } from '../route.ts';
+import { requestPath } from '../request-path.ts';
+import { jsonAnswer, keyedRoute } from '../route.ts';
 
 /** One request with its tasks. */
-export function showErasureRequest(deps: Pick<Deps, 'store'>): KeyedRoute {
-  return {
-    method: 'get',
-    path: '/v1/erasure-requests/:id',
-    scope: 'requests:read',
-    handle: async ({ req, res }) => {
-      parseQuery(emptyQuerySchema, req.query);
-      const view = found(await showRequest(deps, requestIdIn(req)));
-      answerJson(res, 200, JSON.stringify(view));
-    },
-  };
-}
+export const showErasureRequest = keyedRoute({
+  method: 'get',
+  path: '/v1/erasure-requests/:id',
+  scope: 'requests:read',
+  operationId: 'showErasureRequest',
+  tag: 'erasure requests',
+  summary: 'Show an erasure request with its tasks',
+  params: requestPath,
+  answers: { 200: jsonAnswer('The request as it is now.', requestView) },
+  handle: async ({ deps, params, found }) => ({
+    status: 200,
+    body: found(await showRequest(deps, params.id)),
+  }),
+});

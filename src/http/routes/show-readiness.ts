@@ -1,23 +1,31 @@
-import { isReady, type Readiness } from '../readiness.ts';
-import { answerJson, type PublicRoute } from '../route.ts';
+import { isReady, readinessView, type Readiness } from '../readiness.ts';
+import { jsonAnswer, publicRoute } from '../route.ts';
 
 /** A probe that hangs is no answer; probers give up after some seconds themselves. */
 const PATIENCE_MS = 4_000;
 
 /** Whether requests can be taken in (200 or 503), with every part and since when. */
-export function showReadiness(readiness: () => Promise<Readiness>): PublicRoute {
-  return {
-    method: 'get',
-    path: '/readyz',
-    scope: null,
-    handle: async ({ res }) => {
-      const seen = await withinPatience(readiness);
-      const ready = isReady(seen);
-      const answer = { status: ready ? 'ready' : 'not_ready', parts: seen.parts };
-      answerJson(res, ready ? 200 : 503, JSON.stringify(answer));
-    },
-  };
-}
+export const showReadiness = publicRoute({
+  method: 'get',
+  path: '/readyz',
+  scope: null,
+  operationId: 'showReadiness',
+  tag: 'service',
+  summary: 'Whether requests can be taken in',
+  description: `The database and the queue are needed. A connection whose server is away is shown and does no harm:
+requests wait for it.`,
+  answers: {
+    200: jsonAnswer('They can.', readinessView),
+    503: jsonAnswer('They cannot.', readinessView),
+  },
+  handle: async ({ readiness }) => {
+    const seen = await withinPatience(readiness);
+    const parts = [...seen.parts];
+    return isReady(seen)
+      ? { status: 200, body: { status: 'ready' as const, parts } }
+      : { status: 503, body: { status: 'not_ready' as const, parts } };
+  },
+});
 
 async function withinPatience(readiness: () => Promise<Readiness>): Promise<Readiness> {
   let timer: NodeJS.Timeout | undefined;

@@ -1,20 +1,23 @@
-import type { Deps } from '../../app/ports.ts';
+import { subjectView } from '../../app/request-schema.ts';
 import { showSubject } from '../../app/show-subject.ts';
-import { parseQuery } from '../field-errors.ts';
-import { emptyQuerySchema } from '../query-schemas.ts';
-import { found, requestIdIn } from '../request-path.ts';
-import { answerJson, type KeyedRoute } from '../route.ts';
+import { requestPath } from '../request-path.ts';
+import { jsonAnswer, keyedRoute } from '../route.ts';
 
 /** Whom a request is about: the one answer that holds an identifier. Each reading is an audit event. */
-export function showRequestSubject(deps: Deps): KeyedRoute {
-  return {
-    method: 'get',
-    path: '/v1/erasure-requests/:id/subject',
-    scope: 'requests:read',
-    handle: async ({ req, res, apiKey }) => {
-      parseQuery(emptyQuerySchema, req.query);
-      const query = { requestId: requestIdIn(req), apiKeyId: apiKey.id };
-      answerJson(res, 200, JSON.stringify(found(await showSubject(deps, query))));
-    },
-  };
-}
+export const showRequestSubject = keyedRoute({
+  method: 'get',
+  path: '/v1/erasure-requests/:id/subject',
+  scope: 'requests:read',
+  operationId: 'showRequestSubject',
+  tag: 'erasure requests',
+  summary: 'Show whom an erasure request is about',
+  description: `The one answer that holds an identifier. Each reading is an audit event of the request, \`subject.read\`,
+which names the API key. Closed requests show it for as long as it is kept.`,
+  params: requestPath,
+  answers: { 200: jsonAnswer('The subject.', subjectView) },
+  problems: ['SUBJECT_GONE'],
+  handle: async ({ deps, params, apiKeyId, found }) => ({
+    status: 200,
+    body: found(await showSubject(deps, { requestId: params.id, apiKeyId })),
+  }),
+});

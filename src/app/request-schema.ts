@@ -1,0 +1,176 @@
+import { z } from 'zod';
+import { UNROUTABLE_REASONS } from '../domain/identifiers.ts';
+import { REMOTE_STATUSES } from '../domain/openreplay.ts';
+import { CHANNELS, REGULATIONS, REQUEST_ATTENTIONS } from '../domain/request.ts';
+import { REQUEST_STATES, TASK_STATES } from '../domain/states.ts';
+import { TASK_ATTENTIONS } from '../domain/task.ts';
+import { WAIT_REASONS } from '../domain/work.ts';
+
+/**
+ * A request as people and programs see it. The types of the views are inferred from these schemas, and the API's
+ * OpenAPI document is made of them: `id` names a component there, `description` is what its readers see.
+ */
+
+const TIME = '2026-03-01T09:30:00.000Z';
+
+export const time = z.iso.datetime({ offset: true }).meta({ id: 'Time', examples: [TIME] });
+
+/** How ids of erasure requests look; anything else names none, and is not even looked for. */
+export const REQUEST_ID = /^er_[0-9a-f]{32}$/;
+export const requestId = z
+  .string()
+  .regex(REQUEST_ID)
+  .meta({ id: 'RequestId', examples: [`er_${'0192a7'.padEnd(32, '5')}`] });
+const taskId = z
+  .string()
+  .regex(/^tk_[0-9a-f]{32}$/)
+  .meta({ id: 'TaskId' });
+
+export const requestState = z
+  .enum(REQUEST_STATES, `one of ${REQUEST_STATES.join(', ')}`)
+  .meta({ id: 'RequestState' });
+export const regulation = z.enum(REGULATIONS, `one of ${REGULATIONS.join(', ')}`).meta({ id: 'Regulation' });
+
+/** Who has to act for a request to move on. */
+const actsNext = z.enum(['lethe', 'openreplay', 'privacy_team', 'operator']);
+export type ActsNext = z.infer<typeof actsNext>;
+
+const waiting = z
+  .strictObject({
+    reason: z.enum([...new Set([...WAIT_REASONS, ...REQUEST_ATTENTIONS, ...TASK_ATTENTIONS])]),
+    actsNext,
+    explanation: z.string().meta({ description: 'One sentence for a person.' }),
+    until: time.nullable().meta({ description: 'When Lethe looks again; null when it waits for a person.' }),
+  })
+  .meta({ id: 'Waiting', description: 'What is waited for, and who acts next.' });
+export type WaitingView = z.infer<typeof waiting>;
+
+const reported = z.enum([...REMOTE_STATUSES, 'unknown', 'no_such_user', 'vanished']).meta({
+  id: 'Reported',
+  description: 'What OpenReplay reported last; says nothing about what is gone.',
+});
+
+const round = z
+  .strictObject({
+    number: z.int().min(1),
+    jobId: z.string().nullable(),
+    adopted: z
+      .boolean()
+      .meta({ description: 'The job was found running rather than asked for by this round.' }),
+    reported: reported.nullable(),
+    sessionsBefore: z
+      .int()
+      .min(0)
+      .nullable()
+      .meta({ description: 'Sessions counted before the round; null when not counted.' }),
+    intendedAt: time,
+    submittedAt: time.nullable(),
+    startAt: time
+      .nullable()
+      .meta({ description: 'When OpenReplay says that the job may start, where it does.' }),
+    endedAt: time.nullable(),
+  })
+  .meta({ id: 'Round', description: 'One job asked of OpenReplay.' });
+
+const checkResult = z.enum(['absent', 'residue', 'unavailable']).meta({ id: 'CheckResult' });
+
+const verification = z
+  .strictObject({
+    user: checkResult,
+    sessions: checkResult,
+    sessionsFound: z
+      .int()
+      .min(0)
+      .nullable()
+      .meta({ description: 'Sessions found over the whole time; null when unavailable.' }),
+    live: checkResult,
+    liveOffered: z.boolean().meta({ description: 'Whether the server has live sessions at all.' }),
+    verifiedAt: time,
+  })
+  .meta({ id: 'Verification', description: 'What was seen by reading again after the job.' });
+
+const task = z
+  .strictObject({
+    id: taskId,
+    connection: z.string(),
+    projectKey: z
+      .string()
+      .nullable()
+      .meta({ description: 'Null only for an unroutable id without named projects.' }),
+    state: z.enum(TASK_STATES).meta({ id: 'TaskState' }),
+    unroutable: z
+      .strictObject({ reason: z.enum(UNROUTABLE_REASONS), explanation: z.string() })
+      .nullable()
+      .meta({ description: 'Why the user id can never be sent to OpenReplay.' }),
+    attention: z
+      .enum(TASK_ATTENTIONS)
+      .nullable()
+      .meta({ description: 'Why a person is needed, while one is.' }),
+    reported: reported.nullable(),
+    rounds: z.array(round),
+    verification: verification
+      .nullable()
+      .meta({ description: 'What Lethe saw when it looked again; null before it looked.' }),
+    storageCheckNeeded: z.boolean().meta({
+      description: "A job failed after it had deleted rows; somebody should look at the recordings' storage.",
+    }),
+    waiting: waiting.nullable().meta({ description: 'What it waits for; null when it waits for nothing.' }),
+  })
+  .meta({ id: 'Task', description: 'The data subject in one project.' });
+export type TaskView = z.infer<typeof task>;
+
+const subject = z.strictObject({
+  ref: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .meta({ description: 'Pseudonym: the same person under the same master key and tenant, the same text.' }),
+  kind: z.enum(['user_id']),
+  keyVersion: z.int().min(1),
+});
+
+/** Pseudonym, dates, states, no identifier. */
+export const requestView = z
+  .strictObject({
+    id: requestId,
+    state: requestState,
+    attention: z
+      .enum(REQUEST_ATTENTIONS)
+      .nullable()
+      .meta({ description: 'Why a person is needed, while one is.' }),
+    regulation,
+    channel: z.enum(CHANNELS),
+    connection: z.string(),
+    projectKeys: z
+      .array(z.string())
+      .nullable()
+      .meta({ description: 'As asked; null stands for every project that the connection allows.' }),
+    reference: z.string().nullable(),
+    subject,
+    receivedAt: time,
+    createdAt: time,
+    updatedAt: time,
+    completedAt: time.nullable(),
+    cancelRequestedAt: time.nullable(),
+    waiting: waiting.nullable().meta({ description: 'What it waits for; null once the request is closed.' }),
+    tasks: z.array(task),
+  })
+  .meta({ id: 'ErasureRequest' });
+export type RequestView = z.infer<typeof requestView>;
+
+/** Whom a request is about: the one view that holds an identifier. */
+export const subjectView = z
+  .strictObject({ userId: z.string().meta({ description: 'Exactly as it was submitted.' }) })
+  .meta({ id: 'Subject' });
+
+/** The most items that a page of any list has. */
+export const PAGE_MAX = 200;
+
+export const requestPage = z
+  .strictObject({
+    items: z.array(requestView).max(PAGE_MAX),
+    nextCursor: requestId
+      .nullable()
+      .meta({ description: 'Give it as `cursor` for what follows; null on the last page.' }),
+  })
+  .meta({ id: 'RequestPage' });
+export type RequestPage = z.infer<typeof requestPage>;

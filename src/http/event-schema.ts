@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { apiKeyId } from '../app/api-key-schema.ts';
+import { PAGE_MAX, requestId, time } from '../app/request-schema.ts';
+
+/** An audit event as encodeEvent writes it. Types are not listed: newer versions have more of them. */
+const auditEvent = z
+  .strictObject({
+    v: z.literal(1),
+    request_id: requestId,
+    seq: z.int().min(0).meta({ description: 'From 0, without a gap.' }),
+    at: time,
+    type: z.string().regex(/^(request|task|subject)\.[a-z_]+$/),
+    actor: z
+      .string()
+      .regex(/^(lethe|local|api_key:ak_[0-9a-f]{32})$/)
+      .meta({ description: 'Lethe itself, a command on its machine, or the id of an API key.' }),
+    task_id: z.string().nullable(),
+    change: z
+      .strictObject({ from: z.string().nullable(), to: z.string() })
+      .nullable()
+      .meta({ description: 'Present exactly when a state changed.' }),
+    data: z.looseObject({}),
+  })
+  .meta({ id: 'AuditEvent' });
+
+/** Of what was done to an API key. */
+const adminEvent = z
+  .strictObject({
+    v: auditEvent.shape.v,
+    seq: auditEvent.shape.seq,
+    at: time,
+    type: z.string().regex(/^api_key\.[a-z_]+$/),
+    actor: z
+      .string()
+      .regex(/^(local|api_key:ak_[0-9a-f]{32})$/)
+      .meta({ description: "A command on Lethe's machine, or the API key that did it." }),
+    key_id: apiKeyId.meta({ description: 'The API key that it was done to.' }),
+    data: z.looseObject({}),
+  })
+  .meta({ id: 'AdminEvent' });
+
+const nextAfter = z
+  .int()
+  .nullable()
+  .meta({ description: 'Give it as `after` for what follows; null on the last page.' });
+
+export const eventPage = z
+  .strictObject({ events: z.array(auditEvent).max(PAGE_MAX), nextAfter })
+  .meta({ id: 'EventPage' });
+
+export const adminEventPage = z
+  .strictObject({ events: z.array(adminEvent).max(PAGE_MAX), nextAfter })
+  .meta({ id: 'AdminEventPage' });
