@@ -12,6 +12,7 @@ import { WAIT_REASONS } from '../domain/work.ts';
  */
 
 const TIME = '2026-03-01T09:30:00.000Z';
+const REQUEST = `er_${'0192a7'.padEnd(32, '5')}`;
 
 export const time = z.iso.datetime({ offset: true }).meta({ id: 'Time', examples: [TIME] });
 
@@ -20,7 +21,7 @@ export const REQUEST_ID = /^er_[0-9a-f]{32}$/;
 export const requestId = z
   .string()
   .regex(REQUEST_ID)
-  .meta({ id: 'RequestId', examples: [`er_${'0192a7'.padEnd(32, '5')}`] });
+  .meta({ id: 'RequestId', examples: [REQUEST] });
 const taskId = z
   .string()
   .regex(/^tk_[0-9a-f]{32}$/)
@@ -128,6 +129,31 @@ const subject = z.strictObject({
   keyVersion: z.int().min(1),
 });
 
+/** A request just after it came in. */
+const EXAMPLE = {
+  id: REQUEST,
+  state: 'discovering',
+  attention: null,
+  regulation: 'gdpr',
+  channel: 'api',
+  connection: 'default',
+  projectKeys: null,
+  reference: 'TICKET-4711',
+  subject: { ref: '3f'.repeat(32), kind: 'user_id', keyVersion: 1 },
+  receivedAt: TIME,
+  createdAt: TIME,
+  updatedAt: TIME,
+  completedAt: null,
+  cancelRequestedAt: null,
+  waiting: {
+    reason: 'queued',
+    actsNext: 'lethe',
+    explanation: 'It is queued and done as soon as a worker is free.',
+    until: TIME,
+  },
+  tasks: [],
+};
+
 /** Pseudonym, dates, states, no identifier. */
 export const requestView = z
   .strictObject({
@@ -154,7 +180,7 @@ export const requestView = z
     waiting: waiting.nullable().meta({ description: 'What it waits for; null once the request is closed.' }),
     tasks: z.array(task),
   })
-  .meta({ id: 'ErasureRequest' });
+  .meta({ id: 'ErasureRequest', examples: [EXAMPLE] });
 export type RequestView = z.infer<typeof requestView>;
 
 /** Whom a request is about: the one view that holds an identifier. */

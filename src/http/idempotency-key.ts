@@ -7,6 +7,7 @@ export const idempotencyKey = z
   .min(1)
   .max(255)
   .regex(/^[\x20-\x7e]+$/)
+  .optional()
   .meta({
     description:
       'Makes a repetition safe: the same key with the same body gets the first answer again, with another body a ' +

@@ -37,7 +37,7 @@ function parametersOf({
   const requestParams = {
     ...(params && { path: objectIn(params.schema) }),
     ...(query && { query: objectIn(query) }),
-    ...(takesIdempotencyKey && { header: z.object({ 'Idempotency-Key': idempotencyKey.optional() }) }),
+    ...(takesIdempotencyKey && { header: z.object({ 'Idempotency-Key': idempotencyKey }) }),
   };
   return Object.keys(requestParams).length === 0 ? {} : { requestParams };
 }

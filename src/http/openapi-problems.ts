@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject } from 'zod-openapi';
-import { problemSchema } from './problem-details.ts';
-import { PROBLEMS, type ProblemCode } from './problem.ts';
+import { problemDetails, problemSchema, type ProblemDetails } from './problem-details.ts';
+import { HttpProblem, PROBLEMS, type FieldError, type ProblemCode } from './problem.ts';
 import { quotaHeaders } from './rate-limit-headers.ts';
 import type { Route } from './route.ts';
 
@@ -28,6 +28,12 @@ const HEADERS: Readonly<Record<number, Readonly<Record<string, z.ZodType>>>> = {
       .regex(/^[0-9]+$/)
       .meta({ description: 'Seconds.' }),
   },
+};
+
+/** What examples name, of the problems that name fields. */
+const FIELDS: Partial<Record<ProblemCode, readonly FieldError[]>> = {
+  QUERY_INVALID: [{ parameter: 'limit', detail: 'expected a whole number from 1 to 200' }],
+  SUBMISSION_INVALID: [{ pointer: '/subject/userId', detail: 'expected the id set with tracker.setUserID' }],
 };
 
 /** By their codes: the library wants the same component to be the same object. */
@@ -64,8 +70,19 @@ function newAnswer(id: string, codes: readonly ProblemCode[]): ZodOpenApiRespons
     id,
     description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(' '),
     headers: z.object({ 'X-Request-Id': requestIdHeader, ...HEADERS[status] }),
-    content: { 'application/problem+json': { schema: problemSchema.and(narrowed) } },
+    content: {
+      'application/problem+json': {
+        schema: problemSchema.and(narrowed),
+        examples: Object.fromEntries(codes.map((code) => [code, { value: exampleOf(code) }])),
+      },
+    },
   };
+}
+
+/** With the fields named where the answer would name them. */
+function exampleOf(code: ProblemCode): ProblemDetails {
+  const problem = new HttpProblem(code, `${PROBLEMS[code].title}.`, { errors: FIELDS[code] ?? [] });
+  return problemDetails(problem, '0d7d4c1e-6a3f-4f0e-9c52-6c0c5f6f2f11');
 }
 
 /** Of every route that needs an API key. */

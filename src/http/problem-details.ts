@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PROBLEMS, type HttpProblem, type ProblemCode } from './problem.ts';
+import { PROBLEMS, type HttpProblem } from './problem.ts';
 
 const fieldError = z.strictObject({
   pointer: z.string().optional().meta({ description: 'JSON Pointer into the body.' }),
@@ -34,17 +34,6 @@ export const problemSchema = z
   .meta({
     id: 'Problem',
     description: 'RFC 9457 problem details. Texts name fields and rules, never a value that was sent.',
-    examples: [
-      {
-        type: '/problems/submission-invalid',
-        title: PROBLEMS.SUBMISSION_INVALID.title,
-        status: PROBLEMS.SUBMISSION_INVALID.status,
-        detail: '1 field cannot be accepted; errors names them.',
-        instance: 'urn:lethe:request:0d7d4c1e-6a3f-4f0e-9c52-6c0c5f6f2f11',
-        code: 'SUBMISSION_INVALID' satisfies ProblemCode,
-        errors: [{ pointer: '/subject/userId', detail: 'expected the id set with tracker.setUserID' }],
-      },
-    ],
   });
 export type ProblemDetails = z.infer<typeof problemSchema>;
 

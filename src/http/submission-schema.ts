@@ -88,7 +88,10 @@ export const submissionSchema: z.ZodType<Submission> = z
   )
   .meta({
     id: 'Submission',
-    examples: [{ subject: { userId: 'user-42' }, regulation: 'gdpr', reference: 'TICKET-4711' }],
+    // In an override, since zod leaves out examples of what a schema transforms.
+    override: {
+      examples: [{ subject: { userId: 'user-42' }, regulation: 'gdpr', reference: 'TICKET-4711' }],
+    },
   });
 
 /** A command that takes no fields. */
