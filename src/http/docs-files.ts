@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
-const require = createRequire(import.meta.url);
+/** Where the packages of this installation lie. */
+const packages = createRequire(import.meta.url);
 
 /** Our own part of the page: a file of its own, since the content security policy lets no script stand in the page. */
 const START = `SwaggerUIBundle({
@@ -36,6 +37,6 @@ export const DOCS_FILES = ['swagger-ui.css', 'swagger-ui-bundle.js', 'start.js']
 /** The text of a file that the page loads. Read when it is asked for: few processes ever show the page. */
 export async function readDocsFile(name: (typeof DOCS_FILES)[number]): Promise<string> {
   if (name === 'start.js') return START;
-  const folder = dirname(require.resolve('swagger-ui-dist/package.json'));
+  const folder = dirname(packages.resolve('swagger-ui-dist/package.json'));
   return readFile(join(folder, name), 'utf8');
 }

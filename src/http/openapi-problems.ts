@@ -32,6 +32,7 @@ const HEADERS: Readonly<Record<number, Readonly<Record<string, z.ZodType>>>> = {
 
 /** What examples name, of the problems that name fields. */
 const FIELDS: Partial<Record<ProblemCode, readonly FieldError[]>> = {
+  COMMAND_INVALID: [{ pointer: '/force', detail: 'this field is not known; expected no such field' }],
   QUERY_INVALID: [{ parameter: 'limit', detail: 'expected a whole number from 1 to 200' }],
   SUBMISSION_INVALID: [{ pointer: '/subject/userId', detail: 'expected the id set with tracker.setUserID' }],
 };

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { cp, readFile, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it } from '@jest/globals';
+import { z } from 'zod';
 import { startLethe } from '../support/lethe-process.ts';
 import { createTestDatabase, createTestFolder } from '../support/postgres.ts';
 
@@ -16,6 +17,15 @@ async function filesOfImage(): Promise<[string, string][]> {
     from.replace('/app/', ''),
     to === './' ? path.basename(from) : to,
   ]);
+}
+
+const listening = z.object({ port: z.number() });
+
+async function statusOf(said: string, target: string): Promise<number> {
+  const line = said.split('\n').find((text) => text.includes('the API listens')) ?? '';
+  const { port } = listening.parse(JSON.parse(line));
+  const { status } = await fetch(`http://127.0.0.1:${port}${target}`);
+  return status;
 }
 
 it('the files that go into the image are all that API and worker need', async () => {
@@ -40,7 +50,9 @@ it('the files that go into the image are all that API and worker need', async ()
     ['worker', 'the worker runs'],
   ] as const) {
     const lethe = startLethe(program, env, { cwd: folder, root: folder });
-    await lethe.says(words);
+    const said = await lethe.says(words);
+    // The page that shows the API comes with a package, not with the program.
+    if (program === 'api') expect(await statusOf(said, '/docs/swagger-ui.css')).toBe(200);
     expect(await lethe.stop()).toBe(0);
   }
   await database.drop();
