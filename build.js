@@ -20,7 +20,7 @@ const ENTRIES = [
 
 /**
  * Bundles the programs with what they import: a process starts in half the processor time it takes Node to find and
- * read a thousand files (docs/decisions/0007). Types are not looked at; that is the business of `npm run types`.
+ * read a thousand files (docs/decisions/0009). Types are not looked at; that is the business of `npm run types`.
  */
 export async function buildAll() {
   const { metafile } = await build({
