@@ -51,8 +51,10 @@ it('the files that go into the image are all that API and worker need', async ()
   ] as const) {
     const lethe = startLethe(program, env, { cwd: folder, root: folder });
     const said = await lethe.says(words);
-    // The page that shows the API comes with a package, not with the program.
-    if (program === 'api') expect(await statusOf(said, '/docs/swagger-ui.css')).toBe(200);
+    // The document is made when it is asked for, and what the page loads comes with a package, not with the program.
+    for (const target of program === 'api' ? ['/openapi.json', '/docs', '/docs/swagger-ui.css'] : []) {
+      expect([target, await statusOf(said, target)]).toEqual([target, 200]);
+    }
     expect(await lethe.stop()).toBe(0);
   }
   await database.drop();
