@@ -26,7 +26,7 @@ export const rateLimit = z
     { requests: wholeNumber(1, REQUESTS_MAX), perSeconds: wholeNumber(1, PER_SECONDS_MAX) },
     'an object with requests and perSeconds',
   )
-  .meta({ id: 'RateLimit' });
+  .meta({ id: 'RateLimit', description: 'So many calls in each window of so many seconds.' });
 
 /** All but its token. */
 export const apiKeyView = z

@@ -39,6 +39,7 @@ export const reference = plainText(REFERENCE_MAX).meta({
 
 const dateTimeExpected =
   'an RFC 3339 date and time since 1970, with seconds and Z or an offset, such as 2026-03-01T09:30:00Z';
+
 /** RFC 3339, as a Date. */
 export const dateTime = z.iso
   .datetime({ offset: true, error: dateTimeExpected })
