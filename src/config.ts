@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 
+import { calendarsOf } from './config/calendar.ts';
 import { checkFile } from './config/check.ts';
 import { fillFromEnvironment, substitute, variable } from './config/environment.ts';
 import type { Mistake, Origins } from './config/environment.ts';
@@ -11,6 +12,8 @@ import type { ConfigProblem } from './config/problem.ts';
 import { masterKeyOf, normalizeBaseUrl } from './config/secrets-and-urls.ts';
 import { parseYaml } from './config/yaml-file.ts';
 import type { YamlFile } from './config/yaml-file.ts';
+import type { CalendarSettings } from './domain/calendar.ts';
+import type { Regulation } from './domain/request.ts';
 
 export { ConfigError };
 
@@ -58,6 +61,8 @@ export interface Config {
     readonly maxHandedOut: number;
     readonly drainMs: number;
   };
+  /** When days begin and which are days off, for the deadlines of each regulation. */
+  readonly calendars: Readonly<Record<Regulation, CalendarSettings>>;
   readonly log: { readonly level: LogLevel };
 }
 
@@ -91,8 +96,8 @@ export interface ConnectionConfig {
 /**
  * Reads the configuration: the YAML file that LETHE_CONFIG names, else `lethe.yaml` in `cwd` where there is one,
  * else the environment alone. What the file leaves out is filled from DATABASE_URL, REDIS_URL, OPENREPLAY_URL with
- * OPENREPLAY_API_KEY (one connection named `default`), LETHE_MASTER_KEY, LETHE_DATA_DIR, LETHE_LOG_LEVEL, HOST and
- * PORT; what the file says wins. Relative paths, of the file and in it, start at `cwd` (the process's by default).
+ * OPENREPLAY_API_KEY (one connection named `default`), LETHE_MASTER_KEY, LETHE_DATA_DIR, LETHE_LOG_LEVEL,
+ * LETHE_TIME_ZONE, LETHE_COUNTRY, HOST and PORT; what the file says wins. Relative paths, of the file and in it, start at `cwd` (the process's by default).
  * Throws ConfigError with every mistake at once; a file that cannot be read or parsed is reported alone, as nothing
  * after it can be judged. No error holds a value.
  */
@@ -142,10 +147,11 @@ function locate({ path, expected }: Mistake, origins: Origins, yaml: YamlFile): 
 }
 
 function toConfig(file: ConfigFile, cwd: string): Config {
-  const { databaseUrl, redisUrl, masterKey, connections, ...rest } = file;
+  const { databaseUrl, redisUrl, masterKey, connections, calendar, ...rest } = file;
   const dataDirectory = resolve(cwd, file.dataDirectory);
   return {
     ...rest,
+    calendars: calendarsOf(calendar),
     dataDirectory,
     database:
       databaseUrl === undefined

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 
+import { strayCalendarSubdivisions } from './calendar.ts';
 import type { Mistake } from './environment.ts';
 import { expectedName } from './known-name.ts';
 import { fileSchema } from './file-schema.ts';
@@ -14,7 +15,13 @@ export function checkFile(content: unknown): { file: ConfigFile | undefined; mis
   const issues = parsed.success ? [] : parsed.error.issues.flatMap(mistakesOf);
   return {
     file: parsed.data,
-    mistakes: [...issues, ...disorders(content), ...repeats(content), ...missingMasterKey(content)],
+    mistakes: [
+      ...issues,
+      ...disorders(content),
+      ...repeats(content),
+      ...missingMasterKey(content),
+      ...strayCalendarSubdivisions(content),
+    ],
   };
 }
 

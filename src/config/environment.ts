@@ -75,6 +75,8 @@ const SHORTHANDS: readonly (readonly [name: string, path: readonly [string] | re
     ['LETHE_MASTER_KEY', ['masterKey']],
     ['LETHE_DATA_DIR', ['dataDirectory']],
     ['LETHE_LOG_LEVEL', ['log', 'level']],
+    ['LETHE_TIME_ZONE', ['calendar', 'timeZone']],
+    ['LETHE_COUNTRY', ['calendar', 'country']],
     ['HOST', ['server', 'host']],
     ['PORT', ['server', 'port']],
   ];
@@ -84,8 +86,8 @@ export type Origins = ReadonlyMap<string, string>;
 
 /**
  * Fills what the file leaves out from DATABASE_URL, REDIS_URL, LETHE_MASTER_KEY, LETHE_DATA_DIR, LETHE_LOG_LEVEL,
- * HOST and PORT, and, when the file has no `connections`, makes one named `default` of OPENREPLAY_URL and
- * OPENREPLAY_API_KEY. A content that is no section is returned as it is.
+ * LETHE_TIME_ZONE, LETHE_COUNTRY, HOST and PORT, and, when the file has no `connections`, makes one named `default` of
+ * OPENREPLAY_URL and OPENREPLAY_API_KEY. A content that is no section is returned as it is.
  */
 export function fillFromEnvironment(
   content: unknown,

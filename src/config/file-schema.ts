@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { isProjectKey } from '../domain/identifiers.ts';
+import { calendarFields } from './calendar-fields.ts';
 import { flag, milliseconds, oneOf, share, text, whole } from './fields.ts';
 import {
   API_KEY_RULE,
@@ -57,6 +58,12 @@ const rateLimit = section({
   perSeconds: whole(1, 3_600).default(60),
 });
 
+const regulation = section({
+  timeZone: calendarFields.timeZone.optional(),
+  country: calendarFields.country.optional(),
+  subdivision: calendarFields.subdivision.optional(),
+});
+
 const sections = {
   server: section({
     host: host.default('127.0.0.1'),
@@ -83,6 +90,16 @@ const sections = {
     maxHandedOut: whole(1, 100_000).default(1_000),
     drainMs: milliseconds(0).default(20_000),
   }),
+  calendar: section({
+    timeZone: calendarFields.timeZone.default('UTC'),
+    country: calendarFields.country.optional(),
+    subdivision: calendarFields.subdivision.optional(),
+    regulations: section({
+      gdpr: regulation.prefault({}),
+      uk_gdpr: regulation.prefault({}),
+      ccpa: regulation.prefault({}),
+    }).prefault({}),
+  }),
   log: section({ level: oneOf(LOG_LEVELS).default('info') }),
 };
 
@@ -105,6 +122,7 @@ export const fileSchema = section({
   retry: sections.retry.prefault({}),
   rounds: sections.rounds.prefault({}),
   worker: sections.worker.prefault({}),
+  calendar: sections.calendar.prefault({}),
   log: sections.log.prefault({}),
 });
 

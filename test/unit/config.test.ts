@@ -84,6 +84,11 @@ describe('the environment alone', () => {
         maxHandedOut: 1000,
         drainMs: 20_000,
       },
+      calendars: {
+        gdpr: { timeZone: 'UTC' },
+        uk_gdpr: { timeZone: 'UTC', country: 'GB', subdivision: 'ENG' },
+        ccpa: { timeZone: 'UTC', country: 'US', subdivision: 'CA' },
+      },
       log: { level: 'info' },
     });
   });
@@ -98,6 +103,8 @@ describe('the environment alone', () => {
         LETHE_MASTER_KEY: MASTER,
         LETHE_LOG_LEVEL: 'debug',
         LETHE_DATA_DIR: 'elsewhere',
+        LETHE_TIME_ZONE: 'Europe/Berlin',
+        LETHE_COUNTRY: 'DE',
         HOST: '0.0.0.0',
         PORT: '9090',
       },
@@ -108,6 +115,8 @@ describe('the environment alone', () => {
     expect(config.masterKey).toEqual(new Uint8Array(MASTER_BYTES));
     expect(config.log.level).toBe('debug');
     expect(config.dataDirectory).toBe(join(cwd, 'elsewhere'));
+    expect(config.calendars.gdpr).toEqual({ timeZone: 'Europe/Berlin', country: 'DE' });
+    expect(config.calendars.ccpa).toEqual({ timeZone: 'Europe/Berlin', country: 'US', subdivision: 'CA' });
     expect(config.server).toEqual({ host: '0.0.0.0', port: 9090, trustProxy: false });
   });
 
@@ -119,6 +128,8 @@ describe('the environment alone', () => {
           DATABASE_URL: 'mysql://u:s3cret@db/x',
           REDIS_URL: 's3cret',
           LETHE_LOG_LEVEL: 's3cret',
+          LETHE_TIME_ZONE: 's3cret',
+          LETHE_COUNTRY: 's3cret',
           PORT: '80a',
         },
         { cwd },
@@ -126,7 +137,9 @@ describe('the environment alone', () => {
     expect(placesOf(run).sort()).toEqual(
       [
         '-|DATABASE_URL',
+        '-|LETHE_COUNTRY',
         '-|LETHE_LOG_LEVEL',
+        '-|LETHE_TIME_ZONE',
         '-|OPENREPLAY_API_KEY',
         '-|OPENREPLAY_URL',
         '-|PORT',
@@ -256,6 +269,8 @@ connections:
       'OPENREPLAY_API_KEY',
       'LETHE_MASTER_KEY',
       'LETHE_LOG_LEVEL',
+      'LETHE_TIME_ZONE',
+      'LETHE_COUNTRY',
       'PORT',
     ]) {
       expect(source).toMatch(new RegExp(`^#? ?${name}=`, 'm'));
