@@ -16,6 +16,18 @@ export async function readLedger(client: ClientBase): Promise<AppliedMigration[]
       sha256     text NOT NULL,
       applied_at timestamptz NOT NULL DEFAULT now()
     )`);
+  return selectApplied(client);
+}
+
+const presence = z.tuple([z.object({ there: z.boolean() })]);
+
+/** As readLedger, but changes nothing: a database that was never migrated has no entries. */
+export async function lookAtLedger(client: ClientBase): Promise<AppliedMigration[]> {
+  const { rows } = await client.query("SELECT to_regclass('lethe_migrations') IS NOT NULL AS there");
+  return presence.parse(rows)[0].there ? selectApplied(client) : [];
+}
+
+async function selectApplied(client: ClientBase): Promise<AppliedMigration[]> {
   const { rows } = await client.query('SELECT version, name, sha256 FROM lethe_migrations ORDER BY version');
   return z.array(appliedRow).parse(rows);
 }

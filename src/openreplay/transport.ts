@@ -36,6 +36,8 @@ export interface TransportOptions {
   readonly responseTimeoutMs: number;
   readonly maxBodyBytes: number;
   readonly maxSockets: number;
+  /** Told the header `Date` of each answer, as it came: the server's clock. */
+  readonly onDate?: (date: string) => void;
 }
 
 /** Proxies close idle connections after 60 s or so: letting go earlier makes a cut at reuse rare. */
@@ -72,6 +74,9 @@ export function createGotTransport(options: TransportOptions): { send: Transport
       // A call that ends with neither an answer nor an error says no more than this.
       call.on('close', () => {
         settle(failureOf('reset', connected()));
+      });
+      call.once('response', ({ headers: { date } }: http.IncomingMessage) => {
+        if (date !== undefined) options.onDate?.(date);
       });
       collectAnswer(call, options.maxBodyBytes, settle);
     });

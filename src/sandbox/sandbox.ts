@@ -62,6 +62,8 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   const doors = createDoors(world, desk, () =>
     createServer((req, res) => {
       req.url = rewrite(req.url ?? '/');
+      // Node would write its own time: this world has its own clock, which may be off.
+      res.setHeader('Date', new Date(world.settings.now()).toUTCString());
       app(req, res);
     }),
   );

@@ -1,0 +1,213 @@
+import { describe, expect, it } from '@jest/globals';
+import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Command } from 'commander';
+import stringWidth from 'string-width';
+import { createProgram } from '../../src/cli/run.ts';
+import { plain, table, wrapped } from '../../src/cli/table.ts';
+import { jsonLines, lethe } from '../support/cli.ts';
+import { startHttpServer } from '../support/http-server.ts';
+import { processIo } from '../../src/cli/io.ts';
+
+const KEY = { LETHE_API_KEY: 'lethe_x' };
+
+function leavesOf(command: Command, before: string[] = []): string[][] {
+  const names = [...before, command.name()];
+  if (command.commands.length === 0) return [names];
+  return command.commands.flatMap((inner) => leavesOf(inner, names));
+}
+
+const leaves = leavesOf(createProgram({ io: { ...processIo() }, status: 0 })).map(([, ...names]) => names);
+
+describe('the help', () => {
+  it('knows every command that the brief of scripts and people relies on', () => {
+    const names = leaves.map((leaf) => leaf.join(' '));
+    for (const verb of 'create list show follow events preview cancel verify-identity approve refuse extend hold release retry close subject'.split(
+      ' ',
+    )) {
+      expect(names).toContain(`requests ${verb}`);
+    }
+    expect(names.filter((name) => name.startsWith('openreplay '))).toHaveLength(13);
+    expect(names).toEqual(
+      expect.arrayContaining(['import', 'deadlines', 'doctor', 'holds create', 'keys list']),
+    );
+  });
+
+  it.each(leaves.map((leaf) => [leaf.join(' '), leaf]))(
+    '%s has examples that start as it does',
+    async (name, leaf) => {
+      const { status, out } = await lethe([...leaf, '--help']);
+      expect(status).toBe(0);
+      const [text = '', calls = ''] = out.split('\nExamples:\n');
+      expect(calls).toMatch(new RegExp(`^  \\$ lethe ${name}\\b`));
+      for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+    },
+  );
+});
+
+describe('called wrongly, it ends with status 2 and says why', () => {
+  it.each([
+    [[], 'a command is missing'],
+    [['requests'], 'a command is missing'],
+    [['nonsense'], "unknown command 'nonsense'"],
+    [['requests', 'show'], "missing required argument 'id'"],
+    [['requests', 'show', 'a', 'b'], 'too many arguments'],
+    [['requests', 'list', '--stat', 'x'], "unknown option '--stat'"],
+    [['requests', 'list', '--state', 'x'], '--state: expected one of received'],
+    [['requests', 'list', '--limit', '0'], '--limit: expected a whole number from 1'],
+    [['requests', 'list', '--url', 'ftp://x'], '--url: expected an http or https URL'],
+    [['requests', 'create'], 'whom is it about?'],
+    [
+      ['requests', 'create', '--user-id', '-', '--note', '-'],
+      'only one option can be read from standard input',
+    ],
+    [['requests', 'create', '--user-id', 'a', '--user-id-file', 'b'], 'expected only one of them'],
+    [['requests', 'create', '--user-id-file', 'gone'], 'cannot be read'],
+    [['requests', 'create', '--user-id', '-'], '--user-id: expected an identifier'],
+    [['requests', 'refuse', 'er_1', '--ground', 'x'], '--text <text> is needed'],
+    [['import', 'x.txt'], '--format is needed'],
+    [['openreplay', 'getUser', '--project', 'p'], '--user-id <id> or --user-id-file <file>'],
+    [['openreplay', 'deleteUser', '--project', 'p', '--user-id', 'u'], '--yes is needed'],
+    [['openreplay', 'searchUsers', '--project', 'p', '--filter', '[]'], '--filter: expected a JSON object'],
+    [['openreplay', 'listUserSessions', '--from', 'soon'], '--from: expected RFC 3339'],
+    [['keys', 'create', '--name', 'x', '--scope', 'everything'], '--scope: expected one of requests:write'],
+    [['keys', 'create', '--scope', 'admin'], '--name: expected 1 to 100 characters'],
+    [['keys', 'list', '--name', 'x'], "unknown option '--name'"],
+  ])('%j', async (argv, said) => {
+    const { status, out, err } = await lethe(argv, { env: KEY });
+    expect(status).toBe(2);
+    expect(out).toBe('');
+    expect(err).toContain(said);
+  });
+
+  it.each([
+    ['two lines', 'a\nb\n', 'expected one line'],
+    ['bytes that are not UTF-8', Uint8Array.of(0x61, 0xff), 'expected UTF-8'],
+    ['nothing but a line end', '\n', 'expected an identifier'],
+  ])('an identifier from standard input that is %s', async (_what, stdin, said) => {
+    const { status, err } = await lethe(['requests', 'preview', '--user-id', '-'], { env: KEY, stdin });
+    expect(status).toBe(2);
+    expect(err).toContain(said);
+  });
+
+  it('tells programs the same as JSON on standard output', async () => {
+    const { status, out } = await lethe(['requests', 'show', '--json']);
+    expect(status).toBe(2);
+    expect(jsonLines(out)).toEqual([
+      { error: expect.objectContaining({ code: 'USAGE_INVALID', exitStatus: 2 }) },
+    ]);
+  });
+});
+
+describe('the key of the embedded default', () => {
+  it('is told to this machine only', async () => {
+    const cwd = mkdtempSync(path.join(tmpdir(), 'lethe-cli-'));
+    mkdirSync(path.join(cwd, '.lethe'));
+    writeFileSync(path.join(cwd, '.lethe', 'admin-key'), 'lethe_local\n');
+    const seen: unknown[] = [];
+    const server = await startHttpServer((req, res) => {
+      seen.push(req.headers.authorization);
+      res.setHeader('content-type', 'application/json').end('{"items":[],"nextCursor":null}');
+    });
+    const here = await lethe(['requests', 'list'], { cwd, env: { PORT: String(server.port) } });
+    expect(here).toEqual({ status: 0, out: 'none\n', err: '' });
+    expect(seen).toEqual(['Bearer lethe_local']);
+    const elsewhere = await lethe(['requests', 'list'], { cwd, env: { LETHE_URL: 'http://192.0.2.1' } });
+    expect(elsewhere.status).toBe(77);
+    expect(elsewhere.err).toContain('An API key is needed');
+    await server.close();
+    rmSync(cwd, { recursive: true });
+  });
+});
+
+describe('what answers', () => {
+  it.each([
+    ['a page of another service', 200, '<html></html>', 69, 'is not Lethe'],
+    ['a redirect', 302, '', 69, 'is not Lethe'],
+    [
+      'an older Lethe',
+      404,
+      '{"code":"ROUTE_NOT_FOUND","title":"x"}',
+      69,
+      'of a version that does not offer this',
+    ],
+    ['a Lethe that limits', 429, '{"code":"RATE_LIMITED","title":"Slower"}', 69, 'Slower'],
+    [
+      'a Lethe that refuses',
+      409,
+      '{"code":"REQUEST_CLOSED","title":"Closed","detail":"It is."}',
+      1,
+      'Closed. It is.',
+    ],
+  ])('%s, has its status and its words', async (_what, status, body, exit, said) => {
+    const server = await startHttpServer((_req, res) => {
+      res.writeHead(status, { location: '/elsewhere' }).end(body);
+    });
+    const env = { ...KEY, LETHE_URL: server.origin };
+    const result = await lethe(['requests', 'close', 'er_1', '--reason', 'x'], { env });
+    await server.close();
+    expect(result.status).toBe(exit);
+    expect(result.err).toContain(said);
+  });
+
+  it('nobody, at an address where nothing listens', async () => {
+    const server = await startHttpServer(() => undefined);
+    await server.close();
+    const { status, err } = await lethe(['deadlines'], { env: { ...KEY, LETHE_URL: server.origin } });
+    expect(status).toBe(69);
+    expect(err).toContain(`does not answer at ${server.origin} (ECONNREFUSED)`);
+  });
+});
+
+describe('lethe import', () => {
+  it('streams the file, follows what becomes of it, and says whether all of it was accepted', async () => {
+    const cwd = mkdtempSync(path.join(tmpdir(), 'lethe-cli-'));
+    const content = `user_id\n${'somebody\n'.repeat(50_000)}`;
+    writeFileSync(path.join(cwd, 'list.csv'), content);
+    const asked: string[] = [];
+    let body = '';
+    const server = await startHttpServer((req, res) => {
+      asked.push(`${req.method ?? ''} ${req.url ?? ''} ${req.headers['content-type'] ?? ''}`);
+      req.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+      req.on('end', () => {
+        const done = req.method === 'GET';
+        const state = {
+          id: 'im_1',
+          state: done ? 'completed' : 'running',
+          rows: 3,
+          accepted: done ? 2 : 0,
+          rejected: 1,
+        };
+        res.setHeader('content-type', 'application/json').end(JSON.stringify(state));
+      });
+    });
+    const env = { ...KEY, LETHE_URL: server.origin };
+    const result = await lethe(['import', 'list.csv', '--json'], { env, cwd });
+    await server.close();
+    rmSync(cwd, { recursive: true });
+    expect(body).toBe(content);
+    expect(asked).toEqual(['POST /v1/imports text/csv', 'GET /v1/imports/im_1 ']);
+    expect(jsonLines(result.out)).toMatchObject([{ state: 'running' }, { state: 'completed' }]);
+    expect(result.status).toBe(1);
+  });
+});
+
+describe('texts of others', () => {
+  it('cannot command a terminal', () => {
+    expect(plain('a\u001b[2Jb\u009bc\u202ed')).toBe('a\ufffd[2Jb\ufffdc\ufffdd');
+  });
+
+  it('stay within the columns, wide characters too, and ids are never cut', () => {
+    const id = 'er_0192f0c1a2b37c4d8e5f60718293a4b5';
+    const columns = [{ title: 'id' }, { title: 'what', flexible: true }, { title: 'why', flexible: true }];
+    const text = table(columns, [[id, '李小龍'.repeat(20), 'because '.repeat(10)]], 80);
+    expect(text).toContain(id);
+    for (const line of text.split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(80);
+    expect(text).toContain('…');
+  });
+
+  it('are broken between words', () => {
+    expect(wrapped('one two three', 7, '  ')).toBe('one two\n  three');
+  });
+});
