@@ -1,11 +1,7 @@
 import type { Command } from 'commander';
 import { ConfigError, loadConfig, type Config } from '../config.ts';
 import { act, examples, noOptions, type Given, type Shell } from './command.ts';
-import { judgeClocks } from './doctor/clock.ts';
-import { lookAtConnection } from './doctor/connection.ts';
-import { lookAtDatabase } from './doctor/database.ts';
 import { fail, ok, type Finding } from './doctor/finding.ts';
-import { lookAtQueue } from './doctor/queue.ts';
 import { EXIT, type ExitStatus } from './exit-status.ts';
 import type { Output } from './output.ts';
 import { wrapped } from './table.ts';
@@ -27,19 +23,9 @@ async function diagnose(given: Given<unknown>): Promise<ExitStatus> {
   const { io, output } = given;
   const read = readConfig(given);
   if (!('config' in read)) return conclude(read.findings, output, EXIT.config);
-  const { config } = read;
-  const [database, queue, ...connections] = await Promise.all([
-    lookAtDatabase(config, io.now),
-    lookAtQueue(config),
-    ...config.connections.map((connection) => lookAtConnection(connection, io.now)),
-  ]);
-  const findings = [
-    ...read.findings,
-    ...database.findings,
-    ...queue,
-    ...connections.flatMap((look) => look.findings),
-    judgeClocks([database, ...connections].flatMap(({ clock }) => clock ?? [])),
-  ];
+  // Loaded only here: the other commands need none of it, and it takes half a second.
+  const { examine } = await import('./doctor/examine.ts');
+  const findings = [...read.findings, ...(await examine(read.config, io.now))];
   return conclude(findings, output, EXIT.failed);
 }
 

@@ -2,12 +2,12 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { SCOPES } from '../app/authenticate.ts';
 import type { ListedApiKey, Store } from '../app/ports.ts';
-import { openCore } from '../composition.ts';
 import { loadConfig } from '../config.ts';
 import { hashToken, newId, newToken } from '../ids.ts';
-import { createLogger } from '../log.ts';
 import { act, collect, examples, noOptions, type Given, type Shell } from './command.ts';
 import { CommandError, EXIT, type ExitStatus } from './exit-status.ts';
+import type { Output } from './output.ts';
+import { plain, wrapped } from './table.ts';
 
 const SOME_KEY = 'ak_0192f0c1a2b37c4d8e5f60718293a4b5';
 
@@ -56,6 +56,11 @@ async function onStore(
   work: (store: Store) => Promise<ExitStatus>,
 ): Promise<ExitStatus> {
   const config = loadConfig(io.env, { cwd: io.cwd });
+  // Loaded only here: the other commands need none of it, and it takes half a second.
+  const [{ openCore }, { createLogger }] = await Promise.all([
+    import('../composition.ts'),
+    import('../log.ts'),
+  ]);
   const logger = createLogger({ level: 'warn', name: 'lethe-keys', stream: io.stderr });
   const core = await openCore(config, { role: 'keys', logger });
   try {
@@ -76,26 +81,30 @@ async function create(given: Given<z.output<typeof createOptions>>, store: Store
   return EXIT.ok;
 }
 
-const COLUMNS = [
-  { title: 'id' },
-  { title: 'name', flexible: true },
-  { title: 'state' },
-  { title: 'scopes', flexible: true },
-];
-
 async function list({ output }: Given<unknown>, store: Store): Promise<ExitStatus> {
   const keys = await store.listApiKeys();
   output.items(keys);
-  output.table(
-    COLUMNS,
-    keys.map((key) => [key.id, key.name, stateOf(key), key.scopes.join(',')]),
-  );
+  output.text(keys.length === 0 ? 'none' : keys.map((key) => keyText(key, output)).join('\n'));
   return EXIT.ok;
 }
 
-function stateOf({ lastUsedAt, revokedAt }: ListedApiKey): string {
-  if (revokedAt !== null) return `revoked ${revokedAt.toISOString().slice(0, 10)}`;
-  return lastUsedAt === null ? 'never used' : `used ${lastUsedAt.toISOString().slice(0, 10)}`;
+const INDENT = 4;
+
+/** Two lines or more: an id, a name and all scopes do not fit into one. */
+function keyText(key: ListedApiKey, { width }: Output): string {
+  const facts = `${stateOf(key)}; ${key.scopes.join(', ')}`;
+  const indent = ' '.repeat(INDENT);
+  return `${key.id}  ${plain(key.name)}\n${indent}${wrapped(facts, width - INDENT, indent)}`;
+}
+
+function stateOf({ createdAt, lastUsedAt, revokedAt }: ListedApiKey): string {
+  const created = `created ${dayOf(createdAt)}`;
+  if (revokedAt !== null) return `${created}, revoked ${dayOf(revokedAt)}`;
+  return `${created}, ${lastUsedAt === null ? 'never used' : `last used ${dayOf(lastUsedAt)}`}`;
+}
+
+function dayOf(at: Date): string {
+  return at.toISOString().slice(0, 10);
 }
 
 async function revoke({ output, args }: Given<unknown>, store: Store): Promise<ExitStatus> {

@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { loadConfig, type ConnectionConfig } from '../config.ts';
 import type { CallFailure } from '../domain/openreplay.ts';
-import { createOpenReplayClient } from '../openreplay/client.ts';
 import { act, collect, examples, whole, type Given, type Shell } from './command.ts';
 import { CommandError, commandError, EXIT, type ExitStatus } from './exit-status.ts';
 import { OPERATIONS, OPTIONS, type Arguments, type Operation } from './openreplay-operations.ts';
@@ -96,6 +95,8 @@ async function perform(given: OperationGiven, operation: Operation): Promise<Exi
   const asked = await argumentsOf(given, operation);
   const connection = connectionOf(loadConfig(io.env, { cwd: io.cwd }).connections, given.options.connection);
   assertAllowed(connection, asked);
+  // Loaded only here: the other commands need none of it, and it takes a third of a second.
+  const { createOpenReplayClient } = await import('../openreplay/client.ts');
   const client = createOpenReplayClient({ ...connection, baseUrl: connection.url, maxSockets: 1 });
   try {
     const outcome = await operation.call(client, asked);

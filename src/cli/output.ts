@@ -52,7 +52,7 @@ export function createOutput(io: Io, { json }: { json: boolean }): Output {
     note: (line) => {
       io.stderr.write(`${line}\n`);
     },
-    paint: (colour, painted) => (colours ? styleText(colour, painted) : painted),
+    paint: (colour, painted) => (colours ? styleText(colour, painted, { validateStream: false }) : painted),
   };
 }
 

@@ -11,6 +11,7 @@ export const PROGRAMS = {
   api: 'dist/src/main.js',
   all: 'dist/src/cli/start.js',
   keys: 'dist/src/cli/keys.js',
+  lethe: 'dist/src/cli/lethe.js',
 } as const;
 
 export interface LetheProcess {
