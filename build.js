@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { build } from 'esbuild';
@@ -13,9 +12,7 @@ const ENTRIES = [
   'src/embedded/start-embedded-postgres.ts',
   'workers/main.ts',
   'db/migrate.ts',
-  ...readdirSync(path.join(ROOT, 'src', 'cli'), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => path.join('src', 'cli', file)),
+  ...['lethe', 'keys', 'start', 'demo', 'migrate', 'dump-schema'].map((name) => `src/cli/${name}.ts`),
 ];
 
 /**

@@ -2,7 +2,7 @@ import type { Sandbox } from '../sandbox/sandbox.ts';
 
 /** The two projects of the demo's OpenReplay. */
 export const SHOP = 'demoShop000000000000';
-export const BLOG = 'demoBlog000000000000';
+const BLOG = 'demoBlog000000000000';
 
 /** One person of the demo, and what their request is to end as. */
 export interface Part {
@@ -15,27 +15,27 @@ export interface Part {
   readonly ends: 'completed' | 'needs_attention';
 }
 
-export const HEAVY: Part = {
+const HEAVY: Part = {
   userId: 'heavy-user-2500',
   about: '2,500 sessions: three rounds',
   sessions: 2500,
   projectKeys: [SHOP],
   ends: 'completed',
 };
-export const UNLUCKY: Part = {
+const UNLUCKY: Part = {
   userId: 'unlucky-7',
   about: 'first job fails',
   sessions: 12,
   projectKeys: [SHOP],
   ends: 'completed',
 };
-export const UNKNOWN: Part = {
+const UNKNOWN: Part = {
   userId: 'nobody-knows-me',
   about: 'not known to OpenReplay',
   projectKeys: [SHOP],
   ends: 'completed',
 };
-export const UNROUTABLE: Part = {
+const UNROUTABLE: Part = {
   userId: '../users/somebody-else',
   about: 'an id that must never be sent',
   ends: 'needs_attention',

@@ -15,19 +15,17 @@ export const EXIT = {
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
 /** What the command line itself finds wrong. What the API answers keeps the code that the API gave it. */
-export const COMMAND_ERROR_CODES = [
+type CommandErrorCode =
   /** Called wrongly: an option, an argument or a file that is named by one. */
-  'USAGE_INVALID',
+  | 'USAGE_INVALID'
   /** No API key was given, and none lies where the embedded default keeps it. */
-  'API_KEY_NOT_GIVEN',
+  | 'API_KEY_NOT_GIVEN'
   /** Nothing answers at the URL, or what answers is not Lethe, or it is too old for what was asked. */
-  'API_UNAVAILABLE',
+  | 'API_UNAVAILABLE'
   /** OpenReplay did not do what `lethe openreplay` asked of it. */
-  'OPENREPLAY_CALL_FAILED',
+  | 'OPENREPLAY_CALL_FAILED'
   /** Ctrl-C, or SIGTERM. */
-  'COMMAND_INTERRUPTED',
-] as const;
-type CommandErrorCode = (typeof COMMAND_ERROR_CODES)[number];
+  | 'COMMAND_INTERRUPTED';
 
 /** Why a command ends without having done what it was asked. `code` is one of ours or one of the API's. */
 export class CommandError extends LetheError {

@@ -1,11 +1,15 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
+import type { ApiKeyView, NewTokenView } from '../app/api-key-view.ts';
 import { SCOPES } from '../app/authenticate.ts';
-import type { ListedApiKey, Store } from '../app/ports.ts';
+import { createApiKey } from '../app/create-api-key.ts';
+import type { Deps } from '../app/ports.ts';
+import { revokeApiKey } from '../app/revoke-api-key.ts';
+import { rotateApiKey } from '../app/rotate-api-key.ts';
+import { listApiKeys } from '../app/show-api-keys.ts';
 import { loadConfig } from '../config.ts';
-import { hashToken, newId, newToken } from '../ids.ts';
-import { act, collect, examples, noOptions, type Given, type Shell } from './command.ts';
-import { CommandError, EXIT, type ExitStatus } from './exit-status.ts';
+import { act, collect, examples, noOptions, whole, type Given, type Shell } from './command.ts';
+import { EXIT, type ExitStatus } from './exit-status.ts';
 import type { Output } from './output.ts';
 import { plain, wrapped } from './table.ts';
 
@@ -20,100 +24,122 @@ export function addKeys(program: Command, shell: Shell): void {
       .description('makes a key; its token is shown this once')
       .option('--name <name>', 'what it is for, 1 to 100 characters (needed)')
       .option('--scope <scope>', `${SCOPES.join(', ')}; may be given again (needed)`, collect)
-      .action(act(shell, createOptions, (given) => onStore(given, (store) => create(given, store)))),
+      .option('--expires <time>', 'when it ends, such as 2027-03-01T09:30:00Z (default: never)')
+      .action(onDatabase(shell, createOptions, create)),
     ['keys create --name "privacy team" --scope requests:write --scope requests:read'],
   );
   examples(
     group
       .command('list')
       .description('all keys and their last use; with --json one a line')
-      .action(act(shell, noOptions, (given) => onStore(given, (store) => list(given, store)))),
+      .action(onDatabase(shell, noOptions, list)),
     ['keys list', "keys list --json | jq -r 'select(.lastUsedAt == null) | .name'"],
   );
   examples(
     group
       .command('revoke <id>')
-      .description('ends a key at once')
-      .action(act(shell, noOptions, (given) => onStore(given, (store) => revoke(given, store)))),
+      .description('ends a key at once, the last admin key too')
+      .action(onDatabase(shell, noOptions, revoke)),
     [`keys revoke ${SOME_KEY}`],
+  );
+  examples(
+    group
+      .command('rotate <id>')
+      .description('gives a key a new token, which is shown this once')
+      .option('--grace <seconds>', 'how long the old token still opens (default 0)')
+      .action(onDatabase(shell, rotateOptions, rotate)),
+    [`keys rotate ${SOME_KEY} --grace 600`],
   );
 }
 
-const known: readonly string[] = SCOPES;
+const timeExpected = 'a time such as 2027-03-01T09:30:00Z';
 const createOptions = z.object({
   name: z.string('1 to 100 characters').min(1, '1 to 100 characters').max(100, '1 to 100 characters'),
-  scope: z
-    .array(
-      z.string().refine((scope) => known.includes(scope), `one of ${SCOPES.join(', ')}`),
-      'at least one',
-    )
-    .transform((scopes) => [...new Set(scopes)]),
+  scope: z.array(z.enum(SCOPES, `one of ${SCOPES.join(', ')}`), 'at least one'),
+  expires: z.iso
+    .datetime({ offset: true, error: timeExpected })
+    .transform((text) => new Date(text))
+    .optional(),
 });
+const rotateOptions = z.object({ grace: whole(0, 999_999).default(0) });
 
-/** Opens the database as the service does, the embedded one included, and closes it again. */
-async function onStore(
-  { io }: Given<unknown>,
-  work: (store: Store) => Promise<ExitStatus>,
-): Promise<ExitStatus> {
-  const config = loadConfig(io.env, { cwd: io.cwd });
-  // Loaded only here: the other commands need none of it, and it takes half a second.
-  const [{ openCore }, { createLogger }] = await Promise.all([
-    import('../composition.ts'),
-    import('../log.ts'),
-  ]);
-  const logger = createLogger({ level: 'warn', name: 'lethe-keys', stream: io.stderr });
-  const core = await openCore(config, { role: 'keys', logger });
-  try {
-    return await work(core.deps.store);
-  } finally {
-    await core.close();
-  }
+type GivenDeps<T> = Given<T> & { readonly deps: Deps };
+
+/** As `act`, with the database opened as the service does, the embedded one included, and closed again. */
+function onDatabase<T>(
+  shell: Shell,
+  schema: z.ZodType<T>,
+  work: (given: GivenDeps<T>) => Promise<ExitStatus>,
+): ReturnType<typeof act> {
+  return act(shell, schema, async (given) => {
+    const { io } = given;
+    const config = loadConfig(io.env, { cwd: io.cwd });
+    // Loaded only here: the other commands need none of it, and it takes half a second.
+    const [{ openCore }, { createLogger }] = await Promise.all([
+      import('../composition.ts'),
+      import('../log.ts'),
+    ]);
+    const logger = createLogger({ level: 'warn', name: 'lethe-keys', stream: io.stderr });
+    const core = await openCore(config, { role: 'keys', logger });
+    try {
+      return await work({ ...given, deps: core.deps });
+    } finally {
+      await core.close();
+    }
+  });
 }
 
-async function create(given: Given<z.output<typeof createOptions>>, store: Store): Promise<ExitStatus> {
-  const { output, options } = given;
-  const { name, scope: scopes } = options;
-  const token = newToken();
-  const id = newId('ak');
-  await store.insertApiKey({ id, name, scopes, tokenHash: hashToken(token) });
+async function create({
+  deps,
+  options,
+  output,
+}: GivenDeps<z.output<typeof createOptions>>): Promise<ExitStatus> {
+  const { name, scope: scopes, expires: expiresAt } = options;
+  return showToken(await createApiKey(deps, { name, scopes, expiresAt }, 'local'), output);
+}
+
+async function rotate(given: GivenDeps<z.output<typeof rotateOptions>>): Promise<ExitStatus> {
+  const { deps, args, options, output } = given;
+  const command = { keyId: args[0] ?? '', graceSeconds: options.grace };
+  return showToken(await rotateApiKey(deps, command, 'local'), output);
+}
+
+function showToken(key: NewTokenView, output: Output): ExitStatus {
+  const { id, scopes, token } = key;
   if (!output.json) output.note(`API key ${id} (${scopes.join(', ')}). Its token is shown this once:`);
-  output.value({ id, name, scopes, token }, () => token);
+  output.value(key, () => token);
   return EXIT.ok;
 }
 
-async function list({ output }: Given<unknown>, store: Store): Promise<ExitStatus> {
-  const keys = await store.listApiKeys();
+async function list({ deps, output }: GivenDeps<unknown>): Promise<ExitStatus> {
+  const keys = await listApiKeys(deps);
   output.items(keys);
   output.text(keys.length === 0 ? 'none' : keys.map((key) => keyText(key, output)).join('\n'));
+  return EXIT.ok;
+}
+
+async function revoke({ deps, args, output }: GivenDeps<unknown>): Promise<ExitStatus> {
+  const key = await revokeApiKey(deps, args[0] ?? '', 'local');
+  output.value(key, () => `API key ${key.id} is revoked since ${key.revokedAt ?? 'now'}.`);
   return EXIT.ok;
 }
 
 const INDENT = 4;
 
 /** Two lines or more: an id, a name and all scopes do not fit into one. */
-function keyText(key: ListedApiKey, { width }: Output): string {
+function keyText(key: ApiKeyView, { width }: Output): string {
   const facts = `${stateOf(key)}; ${key.scopes.join(', ')}`;
   const indent = ' '.repeat(INDENT);
   return `${key.id}  ${plain(key.name)}\n${indent}${wrapped(facts, width - INDENT, indent)}`;
 }
 
-function stateOf({ createdAt, lastUsedAt, revokedAt }: ListedApiKey): string {
+function stateOf({ createdAt, lastUsedAt, revokedAt, expiresAt }: ApiKeyView): string {
   const created = `created ${dayOf(createdAt)}`;
   if (revokedAt !== null) return `${created}, revoked ${dayOf(revokedAt)}`;
-  return `${created}, ${lastUsedAt === null ? 'never used' : `last used ${dayOf(lastUsedAt)}`}`;
+  const expires = expiresAt === null ? '' : `, expires ${dayOf(expiresAt)}`;
+  return `${created}${expires}, ${lastUsedAt === null ? 'never used' : `last used ${dayOf(lastUsedAt)}`}`;
 }
 
-function dayOf(at: Date): string {
-  return at.toISOString().slice(0, 10);
-}
-
-async function revoke({ output, args }: Given<unknown>, store: Store): Promise<ExitStatus> {
-  const [id = ''] = args;
-  if (!(await store.revokeApiKey(id))) {
-    throw new CommandError('API_KEY_NOT_FOUND', `There is no key ${id} to revoke.`, {
-      status: EXIT.notFound,
-    });
-  }
-  output.value({ id, revoked: true }, () => `API key ${id} is revoked.`);
-  return EXIT.ok;
+function dayOf(at: string): string {
+  return at.slice(0, 10);
 }

@@ -106,7 +106,7 @@ const COLOURS: Readonly<Record<string, 'green' | 'yellow' | 'red'>> = {
   on_hold: 'yellow',
 };
 
-export function paintedState(state: string, output: Output): string {
+function paintedState(state: string, output: Output): string {
   const colour = COLOURS[state];
   return colour === undefined ? state : output.paint(colour, state);
 }

@@ -78,7 +78,7 @@ function addReading(group: Command, shell: Shell): void {
 }
 
 /** The path of the request that the first argument names. */
-export function pathOf({ args }: Pick<GivenApi<unknown>, 'args'>): string {
+function pathOf({ args }: Pick<GivenApi<unknown>, 'args'>): string {
   return `/v1/erasure-requests/${encodeURIComponent(args[0] ?? '')}`;
 }
 
@@ -117,7 +117,7 @@ async function show(given: GivenApi<unknown>): Promise<ExitStatus> {
 }
 
 const secondsExpected = 'a number of seconds above 0, such as 2 or 0.5';
-export const followOptions = z.object({
+const followOptions = z.object({
   every: z
     .string()
     .regex(/^\d{1,5}(\.\d{1,3})?$/, secondsExpected)

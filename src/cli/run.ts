@@ -93,6 +93,7 @@ function pick({ code, message }: LetheError): Pick<Failure, 'code' | 'message'> 
 }
 
 function statusOfService({ code }: LetheError): ExitStatus {
+  if (code === 'API_KEY_NOT_FOUND') return EXIT.notFound;
   return code === 'STORE_UNAVAILABLE' || code === 'MIGRATION_UNREACHABLE' ? EXIT.unavailable : EXIT.failed;
 }
 

@@ -69,7 +69,7 @@ describe('the keys command', () => {
     const listed = await keys('list');
     expect(listed.status).toBe(0);
     expect(listed.output).toMatch(
-      /^ak_[0-9a-f]{32}\tprivacy team\trequests:read\tcreated \S+Z\texpires 2999-01-01T00:00:00.000Z\tlast used \S+Z$/m,
+      /^ak_[0-9a-f]{32} {2}privacy team\n {4}created \S+, expires 2999-01-01, last used \S+; requests:read$/m,
     );
     expect(listed.output).not.toContain(token);
 
@@ -82,7 +82,10 @@ describe('the keys command', () => {
     expect((await keys('revoke', id)).status).toBe(0);
     expect(await opened(token)).toBeUndefined();
     expect(await opened(tokenIn(rotated.output))).toBeUndefined();
-    expect(await keys('revoke', 'ak_1')).toEqual({ status: 1, output: 'There is no key ak_1.\n' });
+    expect(await keys('revoke', 'ak_1')).toEqual({
+      status: 3,
+      output: 'error: There is no API key with this id.\n',
+    });
     const events = await store.listAdminEventBytes({ after: -1, limit: 10 });
     expect(events.map((bytes): unknown => JSON.parse(Buffer.from(bytes).toString()))).toMatchObject(
       ['created', 'rotated', 'revoked'].map((what) => ({
@@ -91,19 +94,6 @@ describe('the keys command', () => {
         key_id: id,
       })),
     );
-  });
-
-  it.each([
-    [[], ''],
-    [['create', '--name', 'x', '--scope', 'everything'], 'no such scope: everything'],
-    [['list', '--name', 'x'], '--name, --scope and --expires belong to create'],
-    [['create', '--name', 'x', '--scope', 'admin', '--expires', 'tomorrow'], '--expires: expected a time'],
-    [['rotate', 'ak_1', '--grace', 'soon'], '--grace: expected whole seconds'],
-  ])('says how it is used when called with %j', async (args, said) => {
-    const { status, output } = await keys(...args);
-    expect(status).toBe(64);
-    expect(output).toContain(said);
-    expect(output).toContain('usage: npm run keys');
   });
 });
 

@@ -1,4 +1,4 @@
-import { PassThrough, Readable, Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import type { ExitStatus } from '../../src/cli/exit-status.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { run } from '../../src/cli/run.ts';
@@ -37,22 +37,28 @@ class Screen extends Writable {
   }
 }
 
-/** Calls the command line inside this process: the same code, without the second that a process takes to start. */
-export async function lethe(argv: readonly string[], world: CliWorld = {}): Promise<CliResult> {
+/** A world for the command line, and what it wrote there. */
+export function createWorld(world: CliWorld = {}): { io: Io; out: () => string; err: () => string } {
   const { terminal = false, stdin = '', interrupted = new AbortController().signal } = world;
   const stdout = new Screen(terminal);
   const stderr = new Screen(terminal);
   const io: Io = {
     env: { ...world.env },
     cwd: world.cwd ?? '/nonexistent',
-    stdin: Readable.from([Buffer.from(stdin)], { objectMode: false }).pipe(new PassThrough()),
+    stdin: Readable.from([Buffer.from(stdin)], { objectMode: false }),
     stdout,
     stderr,
     now: world.now ?? Date.now,
     interrupted,
   };
+  return { io, out: () => stdout.text, err: () => stderr.text };
+}
+
+/** Calls the command line inside this process: the same code, without the second that a process takes to start. */
+export async function lethe(argv: readonly string[], world: CliWorld = {}): Promise<CliResult> {
+  const { io, out, err } = createWorld(world);
   const status = await run(argv, io);
-  return { status, out: stdout.text, err: stderr.text };
+  return { status, out: out(), err: err() };
 }
 
 /** The JSON values of an output, one a line. */

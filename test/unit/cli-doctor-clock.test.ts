@@ -47,7 +47,7 @@ describe('of clocks that differ, doctor says which is wrong where that can be to
       /cannot be told which/,
     ],
     ['nothing to compare with', [], 'warn', /no other clock/],
-  ] as const)('%s', (_what, readings, verdict, saw) => {
+  ] as const)('%s', (...[, readings, verdict, saw]) => {
     const finding = judgeClocks(readings);
     expect(finding.verdict).toBe(verdict);
     expect(finding.saw).toMatch(saw);

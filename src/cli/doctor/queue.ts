@@ -17,6 +17,8 @@ export async function lookAtQueue({ queue }: Config): Promise<readonly Finding[]
     connectTimeout: TIMEOUT_MS,
     commandTimeout: TIMEOUT_MS,
     maxRetriesPerRequest: 0,
+    // A connection that is gone already would otherwise keep the process waiting for its end.
+    disconnectTimeout: 50,
     retryStrategy: () => null,
   });
   // What `connect` throws says only that the connection is closed; why comes as an event.
