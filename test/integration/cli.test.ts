@@ -171,6 +171,14 @@ describe('requests', () => {
     expect((await lethe(['requests', 'events', ids.at(-1) ?? ''])).out).toMatch(/^0 .*request\.received/m);
   });
 
+  it('tell whom they are about only when asked for the subject, which leaves an event', async () => {
+    const id = await submit(`../${PERSON}-shown`);
+    const { status, out } = await call(['requests', 'subject', id, '--json'], { env });
+    expect(status).toBe(0);
+    expect(jsonLines(out)).toMatchObject([{ userId: `../${PERSON}-shown` }]);
+    expect((await lethe(['requests', 'events', id])).out).toContain('subject.read');
+  });
+
   it('stop being followed when somebody interrupts', async () => {
     sandbox.faults.hangJobs = { userIds: new Set([`${PERSON}-slow`]) };
     sandbox.addUser({ projectKey: PROJECT, userId: `${PERSON}-slow`, sessions: 1 });
