@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
-import type { ApiKeyView, NewTokenView } from '../app/api-key-view.ts';
+import type { ApiKeyView, NewTokenView } from '../app/api-key-schema.ts';
 import { SCOPES } from '../app/authenticate.ts';
 import { createApiKey } from '../app/create-api-key.ts';
 import type { Deps } from '../app/ports.ts';
