@@ -48,6 +48,17 @@ CREATE TABLE api_keys (
   CONSTRAINT api_keys_token_hash_check CHECK (octet_length(token_hash) = 32)
 );
 
+CREATE TABLE approvals (
+  request_id    text                      NOT NULL,
+  approved_by   text                      NOT NULL,
+  submitted_by  text                      NOT NULL,
+  approved_at   timestamp with time zone  NOT NULL,
+  CONSTRAINT approvals_pkey PRIMARY KEY (request_id, approved_by),
+  CONSTRAINT approvals_approved_by_fkey FOREIGN KEY (approved_by) REFERENCES api_keys(id),
+  CONSTRAINT approvals_request_id_submitted_by_fkey FOREIGN KEY (request_id, submitted_by) REFERENCES erasure_requests(id, submitted_by),
+  CONSTRAINT approvals_by_others CHECK (approved_by <> submitted_by)
+);
+
 CREATE TABLE audit_events (
   request_id  text                      NOT NULL,
   seq         integer                   NOT NULL,
@@ -63,41 +74,99 @@ ALTER TABLE audit_events ENABLE ALWAYS TRIGGER audit_events_append_only;
 CREATE TRIGGER audit_events_no_truncate BEFORE TRUNCATE ON audit_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 ALTER TABLE audit_events ENABLE ALWAYS TRIGGER audit_events_no_truncate;
 
+CREATE TABLE decisions (
+  id           bigint                    NOT NULL GENERATED ALWAYS AS IDENTITY,
+  request_id   text                      NOT NULL,
+  kind         text                      NOT NULL,
+  ground       text,
+  text_sealed  bytea,
+  decided_by   text                      NOT NULL,
+  decided_at   timestamp with time zone  NOT NULL,
+  CONSTRAINT decisions_pkey PRIMARY KEY (id),
+  CONSTRAINT decisions_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES api_keys(id),
+  CONSTRAINT decisions_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id),
+  CONSTRAINT decisions_kind CHECK (kind = ANY (ARRAY['identity_verified'::text, 'approved'::text, 'refused'::text, 'held'::text, 'released'::text, 'extended'::text, 'retried'::text, 'closed'::text, 'cancelled'::text]))
+);
+CREATE INDEX decisions_by_request ON decisions USING btree (request_id, id);
+
 CREATE TABLE erasure_requests (
-  id                   text                      NOT NULL,
-  state                text                      NOT NULL,
-  attention            text,
-  regulation           text                      NOT NULL,
-  channel              text                      NOT NULL,
-  connection           text                      NOT NULL,
-  project_keys         text[],
-  reference            text,
-  subject_kind         text                      NOT NULL,
-  subject_key_version  integer                   NOT NULL,
-  subject_ref          bytea                     NOT NULL,
-  subject_sealed       bytea                     NOT NULL,
-  note_sealed          bytea,
-  submitted_by         text                      NOT NULL,
-  received_at          timestamp with time zone  NOT NULL,
-  created_at           timestamp with time zone  NOT NULL,
-  updated_at           timestamp with time zone  NOT NULL DEFAULT now(),
-  completed_at         timestamp with time zone,
-  cancel_requested_at  timestamp with time zone,
-  event_count          integer                   NOT NULL DEFAULT 0,
+  id                    text                      NOT NULL,
+  state                 text                      NOT NULL,
+  attention             text,
+  regulation            text                      NOT NULL,
+  channel               text                      NOT NULL,
+  connection            text,
+  project_keys          text[],
+  reference             text,
+  subject_kind          text                      NOT NULL,
+  subject_key_version   integer                   NOT NULL,
+  subject_ref           bytea                     NOT NULL,
+  subject_sealed        bytea                     NOT NULL,
+  note_sealed           bytea,
+  submitted_by          text                      NOT NULL,
+  received_at           timestamp with time zone  NOT NULL,
+  created_at            timestamp with time zone  NOT NULL,
+  updated_at            timestamp with time zone  NOT NULL DEFAULT now(),
+  completed_at          timestamp with time zone,
+  cancel_requested_at   timestamp with time zone,
+  event_count           integer                   NOT NULL DEFAULT 0,
+  outcome               text,
+  held_from             text,
+  held_by               text,
+  identity_required     boolean                   NOT NULL DEFAULT false,
+  identity_verified_at  timestamp with time zone,
+  approvals_needed      smallint                  NOT NULL DEFAULT 0,
+  cooling_off_ms        bigint                    NOT NULL DEFAULT 0,
+  cooling_off_until     timestamp with time zone,
+  expected_tasks        integer,
+  due_on                date,
+  extended_due_on       date,
+  clock                 jsonb,
+  extended_at           timestamp with time zone,
   CONSTRAINT erasure_requests_pkey PRIMARY KEY (id),
+  CONSTRAINT erasure_requests_submitter UNIQUE (id, submitted_by),
   CONSTRAINT erasure_requests_submitted_by_fkey FOREIGN KEY (submitted_by) REFERENCES api_keys(id),
-  CONSTRAINT erasure_requests_attention CHECK (attention = ANY (ARRAY['tasks_need_attention'::text, 'unroutable'::text, 'project_unknown'::text, 'no_projects'::text])),
-  CONSTRAINT erasure_requests_channel_check CHECK (channel = 'api'::text),
-  CONSTRAINT erasure_requests_check CHECK ((state = 'needs_attention'::text) = (attention IS NOT NULL)),
+  CONSTRAINT erasure_requests_approvals_needed_check CHECK (approvals_needed >= 0 AND approvals_needed <= 2),
+  CONSTRAINT erasure_requests_attention CHECK (attention = ANY (ARRAY['tasks_need_attention'::text, 'unroutable'::text, 'project_unknown'::text, 'no_projects'::text, 'too_many_matches'::text, 'unexpected_matches'::text])),
+  CONSTRAINT erasure_requests_channel_check CHECK (channel = ANY (ARRAY['api'::text, 'import'::text])),
+  CONSTRAINT erasure_requests_check CHECK ((state <> 'needs_attention'::text OR attention IS NOT NULL) AND (attention IS NULL OR (state = ANY (ARRAY['needs_attention'::text, 'on_hold'::text])))),
   CONSTRAINT erasure_requests_check1 CHECK ((state = 'completed'::text) = (completed_at IS NOT NULL)),
+  CONSTRAINT erasure_requests_cooling_off_ms_check CHECK (cooling_off_ms >= 0),
+  CONSTRAINT erasure_requests_expected_tasks_check CHECK (expected_tasks >= 0),
+  CONSTRAINT erasure_requests_held_by_check CHECK (held_by = ANY (ARRAY['person'::text, 'standing_hold'::text])),
+  CONSTRAINT erasure_requests_held_from CHECK ((state = 'on_hold'::text) = (held_from IS NOT NULL) AND (held_from IS NULL) = (held_by IS NULL)),
+  CONSTRAINT erasure_requests_outcome CHECK (outcome = ANY (ARRAY['erased'::text, 'nothing_found'::text, 'closed_by_decision'::text])),
+  CONSTRAINT erasure_requests_outcome_when_completed CHECK ((state = 'completed'::text) = (outcome IS NOT NULL)),
   CONSTRAINT erasure_requests_regulation_check CHECK (regulation = ANY (ARRAY['gdpr'::text, 'uk_gdpr'::text, 'ccpa'::text])),
   CONSTRAINT erasure_requests_state CHECK (state = ANY (ARRAY['received'::text, 'awaiting_identity'::text, 'awaiting_approval'::text, 'cooling_off'::text, 'on_hold'::text, 'discovering'::text, 'erasing'::text, 'needs_attention'::text, 'completed'::text, 'refused'::text, 'cancelled'::text])),
-  CONSTRAINT erasure_requests_subject_kind_check CHECK (subject_kind = 'user_id'::text),
+  CONSTRAINT erasure_requests_subject_kind_check CHECK (subject_kind = ANY (ARRAY['user_id'::text, 'email'::text])),
   CONSTRAINT erasure_requests_subject_ref_check CHECK (octet_length(subject_ref) = 32)
 );
+CREATE INDEX erasure_requests_by_due ON erasure_requests USING btree (COALESCE(extended_due_on, due_on)) WHERE state <> ALL (ARRAY['completed'::text, 'refused'::text, 'cancelled'::text]);
 CREATE INDEX erasure_requests_by_reference ON erasure_requests USING btree (reference, id DESC) WHERE reference IS NOT NULL;
 CREATE INDEX erasure_requests_by_state ON erasure_requests USING btree (state, id DESC);
 CREATE INDEX erasure_requests_by_subject ON erasure_requests USING btree (subject_ref);
+
+CREATE TABLE holds (
+  id                     text                      NOT NULL,
+  ref                    bytea                     NOT NULL,
+  kind                   text                      NOT NULL,
+  key_version            integer                   NOT NULL,
+  subject_sealed         bytea                     NOT NULL,
+  reason_sealed          bytea                     NOT NULL,
+  created_by             text                      NOT NULL,
+  created_at             timestamp with time zone  NOT NULL,
+  released_by            text,
+  released_at            timestamp with time zone,
+  release_reason_sealed  bytea,
+  CONSTRAINT holds_pkey PRIMARY KEY (id),
+  CONSTRAINT holds_created_by_fkey FOREIGN KEY (created_by) REFERENCES api_keys(id),
+  CONSTRAINT holds_released_by_fkey FOREIGN KEY (released_by) REFERENCES api_keys(id),
+  CONSTRAINT holds_check CHECK ((released_at IS NULL) = (released_by IS NULL)),
+  CONSTRAINT holds_kind_check CHECK (kind = ANY (ARRAY['user_id'::text, 'email'::text])),
+  CONSTRAINT holds_ref_check CHECK (octet_length(ref) = 32)
+);
+CREATE INDEX holds_standing ON holds USING btree (ref) WHERE released_at IS NULL;
 
 CREATE TABLE idempotency_keys (
   api_key_id   text                      NOT NULL,
@@ -127,6 +196,18 @@ CREATE UNLOGGED TABLE rate_limits (
 );
 CREATE INDEX rate_limits_by_end ON rate_limits USING btree (resets_at);
 
+CREATE TABLE request_subjects (
+  request_id   text     NOT NULL,
+  ref          bytea    NOT NULL,
+  kind         text     NOT NULL,
+  key_version  integer  NOT NULL,
+  CONSTRAINT request_subjects_pkey PRIMARY KEY (request_id, ref),
+  CONSTRAINT request_subjects_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id),
+  CONSTRAINT request_subjects_kind_check CHECK (kind = ANY (ARRAY['user_id'::text, 'email'::text])),
+  CONSTRAINT request_subjects_ref_check CHECK (octet_length(ref) = 32)
+);
+CREATE INDEX request_subjects_by_ref ON request_subjects USING btree (ref);
+
 CREATE TABLE tasks (
   id                 text                      NOT NULL,
   request_id         text                      NOT NULL,
@@ -140,14 +221,18 @@ CREATE TABLE tasks (
   verifying_since    timestamp with time zone,
   created_at         timestamp with time zone  NOT NULL DEFAULT now(),
   updated_at         timestamp with time zone  NOT NULL DEFAULT now(),
+  user_sealed        bytea,
+  user_ref           bytea,
+  live_since         timestamp with time zone,
   CONSTRAINT tasks_pkey PRIMARY KEY (id),
-  CONSTRAINT tasks_request_id_connection_project_key_key UNIQUE NULLS NOT DISTINCT (request_id, connection, project_key),
+  CONSTRAINT tasks_one_user_in_one_project UNIQUE NULLS NOT DISTINCT (request_id, connection, project_key, user_ref),
   CONSTRAINT tasks_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id),
   CONSTRAINT tasks_attention CHECK (attention = ANY (ARRAY['unroutable'::text, 'residue_sessions'::text, 'residue_user'::text, 'residue_live'::text, 'too_many_rounds'::text, 'jobs_keep_failing'::text, 'jobs_keep_being_cancelled'::text, 'submission_rejected'::text, 'unsendable'::text])),
   CONSTRAINT tasks_check CHECK (project_key IS NOT NULL OR unroutable_reason IS NOT NULL),
   CONSTRAINT tasks_check1 CHECK ((state = ANY (ARRAY['residue'::text, 'failed'::text, 'unroutable'::text])) = (attention IS NOT NULL)),
   CONSTRAINT tasks_state CHECK (state = ANY (ARRAY['pending'::text, 'submitting'::text, 'submitted'::text, 'verifying'::text, 'erased'::text, 'residue'::text, 'failed'::text, 'unroutable'::text, 'cancelled'::text])),
-  CONSTRAINT tasks_unroutable_reason CHECK (unroutable_reason = ANY (ARRAY['empty'::text, 'too_long'::text, 'slash'::text, 'control_character'::text, 'dot_segment'::text, 'lone_surrogate'::text]))
+  CONSTRAINT tasks_unroutable_reason CHECK (unroutable_reason = ANY (ARRAY['empty'::text, 'too_long'::text, 'slash'::text, 'control_character'::text, 'dot_segment'::text, 'lone_surrogate'::text])),
+  CONSTRAINT tasks_user_ref_check CHECK (octet_length(user_ref) = 32)
 );
 
 CREATE TABLE work (
@@ -168,7 +253,7 @@ CREATE TABLE work (
   CONSTRAINT work_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id),
   CONSTRAINT work_check CHECK (lease IS NOT NULL OR NOT held),
   CONSTRAINT work_kind CHECK (kind = ANY (ARRAY['discover'::text, 'submit'::text, 'poll'::text, 'verify'::text, 'cancel'::text])),
-  CONSTRAINT work_reason CHECK (reason = ANY (ARRAY['queued'::text, 'job_scheduled'::text, 'job_running'::text, 'job_unknown'::text, 'job_cancelled_by_somebody'::text, 'settling'::text, 'conflict_without_job'::text, 'key_refused'::text, 'rate_limited'::text, 'rejected'::text, 'redirected'::text, 'server_error'::text, 'unreadable'::text, 'unreachable'::text, 'no_answer'::text, 'internal_error'::text]))
+  CONSTRAINT work_reason CHECK (reason = ANY (ARRAY['queued'::text, 'cooling_off'::text, 'subject_live'::text, 'job_scheduled'::text, 'job_running'::text, 'job_unknown'::text, 'job_cancelled_by_somebody'::text, 'settling'::text, 'conflict_without_job'::text, 'key_refused'::text, 'rate_limited'::text, 'rejected'::text, 'redirected'::text, 'server_error'::text, 'unreadable'::text, 'unreachable'::text, 'no_answer'::text, 'internal_error'::text]))
 );
 CREATE INDEX work_due ON work USING btree (run_at);
 CREATE INDEX work_leased ON work USING btree (id) WHERE lease IS NOT NULL;

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { migrate } from '../db/migrate.ts';
 import { adoptAdminToken } from './app/create-api-key.ts';
 import type { Connection, Deps, Store } from './app/ports.ts';
-import type { Config } from './config.ts';
+import type { Config, ConnectionConfig } from './config.ts';
 import { startEmbeddedPostgres } from './embedded/start-embedded-postgres.ts';
 import { encodeEvent } from './evidence/encode-event.ts';
 import { hashToken, newId, newToken } from './ids.ts';
@@ -14,6 +14,8 @@ import { createOpenReplayClient } from './openreplay/client.ts';
 import type { QueueOptions } from './queue/queue-backend.ts';
 import { createPool } from './store/connection.ts';
 import { createStore } from './store/store.ts';
+import { createClocks } from './calendar/clocks.ts';
+import { policyOf } from './policy-of.ts';
 import { createVault } from './vault/vault.ts';
 
 /** The real parts of one process, wired together. */
@@ -89,6 +91,11 @@ async function embeddedAdminKey(config: Config, store: Store, logger: Logger): P
   if (made) logger.warn({ path }, 'made an admin API key; it stands in this file');
 }
 
+interface Client {
+  readonly connection: ConnectionConfig;
+  readonly client: ReturnType<typeof createOpenReplayClient>;
+}
+
 interface Parts {
   readonly config: Config;
   readonly logger: Logger;
@@ -113,23 +120,18 @@ function assemble(parts: Parts): Core {
     store,
     vault: createVault({ masterKey: parts.masterKey, tenant: config.tenant }),
     encodeEvent,
-    connections: new Map(
-      clients.map(({ connection, client }): [string, Connection] => [
-        connection.name,
-        {
-          name: connection.name,
-          projects: connection.projects ?? null,
-          countSessionsBefore: connection.countSessionsBefore,
-          api: client,
-        },
-      ]),
-    ),
+    connections: new Map(clients.map(connectionOf)),
     pace: {
       polling: config.polling,
       verification: config.verification,
       retry: config.retry,
       rounds: config.rounds,
+      waitForLiveMs: config.policy.waitForLiveMinutes * 60_000,
     },
+    maxMatches: config.policy.maxMatches,
+    emailLocalPart: config.policy.emailLocalPart,
+    ...createClocks(config.calendars),
+    policyFor: (from) => policyOf(config.policy.rules, from),
     leaseMs: config.worker.leaseMs,
     newId,
     newToken,
@@ -153,6 +155,11 @@ function assemble(parts: Parts): Core {
       await database.stop();
     },
   };
+}
+
+function connectionOf({ connection, client }: Client): [string, Connection] {
+  const { name, projects = null, countSessionsBefore } = connection;
+  return [name, { name, projects, countSessionsBefore, api: client }];
 }
 
 function queueOptions(config: Config, connectionString: string): QueueOptions {

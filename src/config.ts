@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path';
 
 import { calendarsOf } from './config/calendar.ts';
 import { checkFile } from './config/check.ts';
+import type { LocalPart } from './domain/email.ts';
 import { fillFromEnvironment, substitute, variable } from './config/environment.ts';
 import type { Mistake, Origins } from './config/environment.ts';
 import type { ConfigFile, LOG_LEVELS } from './config/file-schema.ts';
@@ -13,7 +14,7 @@ import { masterKeyOf, normalizeBaseUrl } from './config/secrets-and-urls.ts';
 import { parseYaml } from './config/yaml-file.ts';
 import type { YamlFile } from './config/yaml-file.ts';
 import type { CalendarSettings } from './domain/calendar.ts';
-import type { Regulation } from './domain/request.ts';
+import type { Regulation } from './domain/regulation.ts';
 
 export { ConfigError };
 
@@ -54,6 +55,13 @@ export interface Config {
   /** Backoff of calls that failed: from `baseMs` up to `maxMs`. */
   readonly retry: { readonly baseMs: number; readonly maxMs: number };
   readonly rounds: { readonly max: number; readonly maxFailedJobs: number };
+  readonly policy: {
+    readonly maxMatches: number;
+    readonly emailLocalPart: LocalPart;
+    /** 0: submission does not look whether the subject is live. */
+    readonly waitForLiveMinutes: number;
+    readonly rules: readonly PolicyRule[];
+  };
   readonly worker: {
     readonly leaseMs: number;
     readonly handOutMs: number;
@@ -65,6 +73,9 @@ export interface Config {
   readonly calendars: Readonly<Record<Regulation, CalendarSettings>>;
   readonly log: { readonly level: LogLevel };
 }
+
+/** What a rule leaves out it leaves to the rules after it. Without sources or regulations it is for all of them. */
+export type PolicyRule = ConfigFile['policy']['rules'][number];
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 

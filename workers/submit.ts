@@ -1,19 +1,40 @@
-import type { BegunStep } from '../src/app/begin-task-step.ts';
+import { intendDeletion, type BegunStep } from '../src/app/begin-task-step.ts';
 import { commitTaskStep } from '../src/app/commit-task-step.ts';
 import { findActiveJob, findLostJob } from '../src/app/find-job.ts';
 import type { Connection, WorkLease } from '../src/app/ports.ts';
 import type { CallFailure, OpenReplay, Outcome, RemoteJob, UserAddress } from '../src/domain/openreplay.ts';
+import { afterLive, waitsForLive } from '../src/domain/live-step.ts';
 import { afterSubmit, type SubmitResult } from '../src/domain/submit-step.ts';
 import { currentRound } from '../src/domain/task.ts';
 import { sessionsOf, wholeTime } from '../src/domain/verify-step.ts';
 import { withStep, type WorkerContext } from './context.ts';
+import { readLiveSessions } from './read-live-sessions.ts';
 
 /** Asks OpenReplay to delete the user, or adopts the deletion that is already under way. */
 export async function submit(context: WorkerContext, lease: WorkLease): Promise<void> {
+  const { deps } = context;
   await withStep(context, lease, async (begun, connection) => {
-    const result = await askForDeletion(begun, connection);
-    await commitTaskStep(context.deps, begun.work, (task, step) => afterSubmit(task, result, step));
+    if (await subjectIsLive(context, begun, connection)) {
+      await commitTaskStep(deps, begun.work, afterLive);
+      return;
+    }
+    const intended = await intendDeletion(deps, begun);
+    if (intended === undefined) return;
+    const result = await askForDeletion(intended, connection);
+    await commitTaskStep(deps, intended.work, (task, step) => afterSubmit(task, result, step));
   });
+}
+
+async function subjectIsLive(
+  context: WorkerContext,
+  { task, subject }: BegunStep,
+  connection: Connection,
+): Promise<boolean> {
+  const { waitForLiveMs } = context.deps.pace;
+  if (waitForLiveMs === 0 || task.state !== 'pending') return false;
+  const user = { projectKey: task.projectKey, userId: subject.userId };
+  const read = await readLiveSessions(context, connection, user);
+  return waitsForLive(task, { read, userId: user.userId, now: Date.now(), waitForLiveMs });
 }
 
 async function askForDeletion(begun: BegunStep, connection: Connection): Promise<SubmitResult> {

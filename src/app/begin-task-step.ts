@@ -1,33 +1,41 @@
-import type { Subject } from '../domain/request.ts';
+import { LETHE } from '../domain/events.ts';
 import type { TaskState } from '../domain/states.ts';
 import { intendSubmission } from '../domain/submit-step.ts';
 import type { Task } from '../domain/task.ts';
+import type { NextWork } from '../domain/work.ts';
+import type { ErasureRequest } from '../domain/request.ts';
 import { contextOf, writeStep } from './commit-task-step.ts';
+import { putOnHold } from './hold.ts';
 import type { Deps, RequestScope, Transaction, Work, WorkLease } from './ports.ts';
 
 /** A step in a worker's hands: what to do, for whom, and the lease that the outcome needs. */
 export interface BegunStep {
   readonly work: Work;
   readonly task: Task & { readonly projectKey: string };
-  readonly subject: Subject;
+  readonly subject: { readonly userId: string };
   /** The task was in this state when the step was taken: an intent without an answer, for a submission. */
   readonly resumed: boolean;
 }
 
 /**
- * Takes handed-out work, so that of two deliveries one does it. For a submission a transaction then records the
- * intent, before anything is sent.
+ * Takes handed-out work, so that of two deliveries one does it.
  *
  * @returns undefined when the work went elsewhere or is no longer to be done
  */
 export async function beginTaskStep(deps: Deps, lease: WorkLease): Promise<BegunStep | undefined> {
   const [work] = await deps.store.takeWork([lease], deps.leaseMs);
   if (work?.taskId == null) return undefined;
-  if (work.kind === 'submit') {
-    return deps.store.withRequest(work.requestId, (tx, scope) => intend(tx, deps, { work, scope }));
-  }
-  const scope = await deps.store.findScope(work.requestId);
-  return begin(deps, { work, scope });
+  return begin(deps, { work, scope: await deps.store.findScope(work.requestId) });
+}
+
+/**
+ * Records that a user is about to be deleted, before anything is sent. It is the last look before it: a hold that stands
+ * now wins, whenever it was made.
+ *
+ * @returns the step with the round that was begun; undefined when nothing may be sent
+ */
+export async function intendDeletion(deps: Deps, { work }: BegunStep): Promise<BegunStep | undefined> {
+  return deps.store.withRequest(work.requestId, (tx, scope) => intend(tx, deps, { work, scope }));
 }
 
 interface Beginning {
@@ -38,8 +46,12 @@ interface Beginning {
 async function begin(deps: Deps, { work, scope }: Beginning): Promise<BegunStep | undefined> {
   const task = scope?.tasks.find((candidate) => candidate.id === work.taskId);
   if (scope !== undefined && task !== undefined && STATES_OF_WORK[work.kind].includes(task.state)) {
-    const subject = subjectOf(deps, scope);
-    return routable({ work, task, subject, resumed: task.state === 'submitting' });
+    return routable({
+      work,
+      task,
+      subject: { userId: userOf(deps, scope, task) },
+      resumed: task.state === 'submitting',
+    });
   }
   // Cannot be reached by the transitions; kept from going round for ever, and said aloud.
   const fields = { workId: work.id, kind: work.kind, state: task?.state };
@@ -48,11 +60,26 @@ async function begin(deps: Deps, { work, scope }: Beginning): Promise<BegunStep 
   return undefined;
 }
 
+/** The user id that the task erases; tasks of the first versions had the request's. */
+function userOf(deps: Deps, scope: RequestScope, task: Task): string {
+  const ofTask = scope.usersSealed.get(task.id);
+  const subject =
+    ofTask === undefined
+      ? scope.subjectSealed && deps.vault.openSubject(scope.request.id, scope.subjectSealed)
+      : deps.vault.openSubject(task.id, ofTask);
+  if (!subject?.userId) throw new Error(`the user id of task ${task.id} is kept no longer`);
+  return subject.userId;
+}
+
 async function intend(tx: Transaction, deps: Deps, beginning: Beginning): Promise<BegunStep | undefined> {
   const begun = await begin(deps, beginning);
   if (begun === undefined || beginning.scope === undefined) return undefined;
   const { work, task } = begun;
-  const { request, tasks } = beginning.scope;
+  const { request, tasks, standingHold } = beginning.scope;
+  if (request.state === 'on_hold' || standingHold) {
+    await keepFromSubmitting(tx, deps, { begun, request });
+    return undefined;
+  }
   const intent = intendSubmission(task, contextOf(deps, { tx, request, attempts: work.attempts }));
   const after = await writeStep(
     tx,
@@ -62,6 +89,19 @@ async function intend(tx: Transaction, deps: Deps, beginning: Beginning): Promis
   return after && routable({ ...begun, task: after.tasks.find((other) => other.id === task.id) ?? task });
 }
 
+/** An intent without an answer may have reached OpenReplay: its job is looked for, and called back. */
+async function keepFromSubmitting(
+  tx: Transaction,
+  deps: Deps,
+  of: { begun: BegunStep; request: ErasureRequest },
+): Promise<void> {
+  const { begun, request } = of;
+  const callBack: NextWork = { kind: 'cancel', at: tx.now.getTime(), reason: 'queued', attempts: 0 };
+  const work = { lease: begun.work, next: begun.resumed ? callBack : null };
+  if (request.state === 'on_hold') await tx.write(request.id, { work, events: [] });
+  else await putOnHold(tx, deps, { request, heldBy: 'standing_hold', actor: LETHE, work });
+}
+
 const STATES_OF_WORK: Readonly<Record<Work['kind'], readonly TaskState[]>> = {
   discover: [],
   submit: ['pending', 'submitting'],
@@ -69,11 +109,6 @@ const STATES_OF_WORK: Readonly<Record<Work['kind'], readonly TaskState[]>> = {
   verify: ['verifying'],
   cancel: ['pending', 'submitting', 'submitted'],
 };
-
-function subjectOf(deps: Deps, { request, subjectSealed }: RequestScope): Subject {
-  if (subjectSealed === null) throw new Error(`request ${request.id} has no subject`);
-  return deps.vault.openSubject(request.id, subjectSealed);
-}
 
 function routable(step: Omit<BegunStep, 'task'> & { task: Task }): BegunStep {
   const { projectKey } = step.task;

@@ -78,7 +78,10 @@ function endsAtOnce(task: Task): boolean {
 async function endWithoutTasks(tx: Transaction, deps: Deps, request: ErasureRequest): Promise<void> {
   await tx.deleteWorkOf(request.id, null);
   await tx.write(request.id, {
-    request: { from: requestStatesBefore('cancelled'), patch: { state: 'cancelled', attention: null } },
+    request: {
+      from: requestStatesBefore('cancelled'),
+      patch: { state: 'cancelled', attention: null, heldFrom: null, heldBy: null },
+    },
     events: encodeEvents(deps, { request, now: tx.now }, [requestMoved(request, 'cancelled')]),
   });
 }

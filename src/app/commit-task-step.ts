@@ -44,12 +44,19 @@ export function contextOf(
     random: deps.random(),
     attempts: from.attempts,
     cancelRequested: from.request.cancelRequestedAt !== null,
+    onHold: from.request.state === 'on_hold',
   };
 }
 
-/** Once somebody has asked to cancel, nothing more is asked of OpenReplay but to cancel. */
+/**
+ * Once somebody has asked to cancel, or while a hold stands, nothing more is asked of OpenReplay but to cancel. Under a
+ * hold the next round is left out altogether: the release makes the work for it.
+ */
 function redirected(next: NextWork | null, request: ErasureRequest, now: Date): NextWork | null {
-  if (next === null || request.cancelRequestedAt === null) return next;
+  const cancelling = request.cancelRequestedAt !== null;
+  const holding = request.state === 'on_hold';
+  if (next === null || !(cancelling || holding)) return next;
+  if (next.kind === 'submit' && !cancelling) return null;
   if (next.kind !== 'submit' && next.kind !== 'poll') return next;
   return { kind: 'cancel', at: now.getTime(), reason: 'queued', attempts: 0 };
 }
@@ -78,7 +85,8 @@ export async function writeStep(
   const patch: RequestPatch | undefined = move && {
     state: move.to,
     attention: move.attention,
-    ...(move.to === 'completed' && { completedAt: tx.now }),
+    ...(move.to === 'completed' && { completedAt: tx.now, outcome: 'erased' as const }),
+    ...(request.state === 'on_hold' && { heldFrom: null, heldBy: null }),
   };
   const written = await tx.write(request.id, {
     ...(work && { work }),

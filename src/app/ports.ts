@@ -1,12 +1,28 @@
 import type { AdminEvent, AuditEvent } from '../domain/events.ts';
+import type { Day } from '../domain/day.ts';
+import type { Clock } from '../domain/deadlines.ts';
+import type { LocalPart } from '../domain/email.ts';
 import type { OpenReplay } from '../domain/openreplay.ts';
 import type { Pace } from '../domain/pace.ts';
-import type { ErasureRequest, RequestAttention, Subject, SubjectRef } from '../domain/request.ts';
+import type { Policy } from '../domain/policy.ts';
+import type { Regulation } from '../domain/regulation.ts';
+import type {
+  Channel,
+  ErasureRequest,
+  RequestAttention,
+  RequestOutcome,
+  Subject,
+  SubjectRef,
+} from '../domain/request.ts';
 import type { RequestState, TaskState } from '../domain/states.ts';
 import type { TaskPatch } from '../domain/task-step.ts';
 import type { Task } from '../domain/task.ts';
 import type { NextWork, WaitReason, WorkKind } from '../domain/work.ts';
 import type { KeyStore, KeyTransaction, NewToken } from './ports/keys.ts';
+import type { LifeStore, LifeTransaction } from './ports/life.ts';
+import type { Sealed } from './ports/sealed.ts';
+
+export type { Sealed };
 
 /** What the use cases need of the world. Composition roots wire the real parts in. */
 
@@ -35,9 +51,6 @@ export interface NewWork {
   readonly next: NextWork;
 }
 
-/** Ciphertext; what it was sealed for is part of its authentication. */
-export type Sealed = Uint8Array;
-
 export interface NewRequest extends Omit<ErasureRequest, 'eventCount' | 'updatedAt'> {
   readonly subjectSealed: Sealed;
   readonly noteSealed: Sealed | null;
@@ -48,6 +61,18 @@ export interface RequestPatch {
   readonly attention?: RequestAttention | null;
   readonly completedAt?: Date;
   readonly cancelRequestedAt?: Date;
+  readonly outcome?: RequestOutcome;
+  readonly heldFrom?: RequestState | null;
+  readonly heldBy?: ErasureRequest['heldBy'];
+  readonly identityVerifiedAt?: Date;
+  readonly coolingOffUntil?: Date;
+  readonly expectedTasks?: number;
+  readonly extendedAt?: Date;
+}
+
+export interface NewTask extends Task {
+  /** The user id, sealed for the task; null where there is none to be sent. */
+  readonly userSealed: Sealed | null;
 }
 
 /** An idempotency key belongs to the API key that sent it. */
@@ -70,6 +95,10 @@ export interface RequestScope {
   readonly request: ErasureRequest;
   readonly tasks: readonly Task[];
   readonly subjectSealed: Sealed | null;
+  /** Each task's user id, by the task's id. */
+  readonly usersSealed: ReadonlyMap<string, Sealed>;
+  /** A legal hold stands on one of the identifiers the subject is known by. */
+  readonly standingHold: boolean;
 }
 
 /** What changes about a request at once. The guards `from` name the states it may start from. */
@@ -86,11 +115,11 @@ export interface Change {
 }
 
 /** The statements that use cases run inside one transaction. */
-export interface Transaction extends KeyTransaction {
+export interface Transaction extends KeyTransaction, LifeTransaction {
   /** The database's time of this transaction. */
   readonly now: Date;
   insertRequest(request: NewRequest): Promise<void>;
-  insertTasks(tasks: readonly Task[]): Promise<void>;
+  insertTasks(tasks: readonly NewTask[]): Promise<void>;
   insertWork(work: readonly NewWork[]): Promise<void>;
   /**
    * Writes a change of a request and its events; the caller holds the request's lock or has just inserted it.
@@ -100,6 +129,10 @@ export interface Transaction extends KeyTransaction {
   write(requestId: string, change: Change): Promise<boolean>;
   /** Work of these kinds that no worker holds becomes another kind, due now. Held work is left to its holder. */
   redirectWork(requestId: string, from: readonly WorkKind[], to: WorkKind): Promise<void>;
+  /** Inserts work where there is none for the same task. */
+  restoreWork(work: readonly NewWork[]): Promise<void>;
+  /** Deletes a request's work of these kinds that no worker holds. */
+  deleteUnheldWork(requestId: string, kinds: readonly WorkKind[]): Promise<void>;
   /** Deletes the work of a task (or, with null, of the request itself), whoever holds it. */
   deleteWorkOf(requestId: string, taskId: string | null): Promise<void>;
   /**
@@ -140,9 +173,11 @@ export interface RequestWithTasks {
   readonly request: ErasureRequest;
   readonly tasks: readonly Task[];
   readonly waiting: readonly Waiting[];
+  /** Ids of other open requests for the same subject. */
+  readonly related: readonly string[];
 }
 
-export interface Store extends KeyStore {
+export interface Store extends KeyStore, LifeStore {
   /** Runs `work` in one transaction; retried whole on a serialization failure or deadlock. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /**
@@ -183,14 +218,19 @@ export interface Store extends KeyStore {
 
 /** Where identifiers live: sealed at rest, and known elsewhere only by their pseudonym. */
 export interface Vault {
-  subjectRef(subject: Subject): SubjectRef;
-  sealSubject(requestId: string, subject: Subject): Sealed;
-  /** Throws when the ciphertext is not this request's or was changed. */
-  openSubject(requestId: string, sealed: Sealed): Subject;
-  sealText(requestId: string, text: string): Sealed;
+  /** A pseudonym for each identifier; the user id's first. */
+  subjectRefs(subject: Subject): readonly SubjectRef[];
+  /** @param ownerId of the request or task that the ciphertext belongs to, and opens for */
+  sealSubject(ownerId: string, subject: Subject): Sealed;
+  /** Throws when the ciphertext is not this owner's or was changed. */
+  openSubject(ownerId: string, sealed: Sealed): Subject;
+  sealText(ownerId: string, text: string, field?: TextField): Sealed;
+  openText(ownerId: string, sealed: Sealed, field?: TextField): string;
   /** A keyed fingerprint: equal texts are equal, and nothing can be guessed from it. */
   fingerprint(text: string): Uint8Array;
 }
+/** Which text of its owner; a note unless said otherwise. */
+export type TextField = 'note' | 'reason' | 'release_reason';
 
 /** The exact bytes of an event that are stored and hashed (RFC 8785). */
 export type EncodeEvent = (event: AuditEvent | AdminEvent) => Uint8Array;
@@ -218,9 +258,18 @@ export interface Deps {
   readonly encodeEvent: EncodeEvent;
   readonly connections: ReadonlyMap<string, Connection>;
   readonly pace: Pace;
+  /** More users than this under one e-mail address are not erased without a person. */
+  readonly maxMatches: number;
+  readonly emailLocalPart: LocalPart;
   /** How long a worker holds work before it must renew. */
   readonly leaseMs: number;
-  readonly newId: (prefix: 'er' | 'tk' | 'ak') => string;
+  readonly newId: (prefix: 'er' | 'tk' | 'ak' | 'hd') => string;
+  /** The day that it is now in the time zone of a regulation's deadlines. */
+  readonly today: (regulation: Regulation) => Day;
+  /** The statutory clock of a request that came in at that time. */
+  readonly clockFor: (regulation: Regulation, receivedAt: Date) => Promise<Clock>;
+  /** What must happen before a request may be carried out, by where it came from and the law it is under. */
+  readonly policyFor: (from: { channel: Channel; regulation: Regulation }) => Policy;
   readonly newToken: () => NewToken;
   /** In [0, 1). */
   readonly random: () => number;

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { UNROUTABLE_REASONS } from '../domain/identifiers.ts';
 import { REMOTE_STATUSES } from '../domain/openreplay.ts';
-import { CHANNELS, REGULATIONS, REQUEST_ATTENTIONS } from '../domain/request.ts';
+import { REGULATIONS } from '../domain/regulation.ts';
+import { CHANNELS, HOLDERS, OUTCOMES, REQUEST_ATTENTIONS, SUBJECT_KINDS } from '../domain/request.ts';
 import { REQUEST_STATES, TASK_STATES } from '../domain/states.ts';
 import { TASK_ATTENTIONS } from '../domain/task.ts';
 import { WAIT_REASONS } from '../domain/work.ts';
@@ -36,9 +37,14 @@ export const regulation = z.enum(REGULATIONS, `one of ${REGULATIONS.join(', ')}`
 const actsNext = z.enum(['lethe', 'openreplay', 'privacy_team', 'operator']);
 export type ActsNext = z.infer<typeof actsNext>;
 
+/** States in which only a person can move a request on. */
+const WAITING_STATES = ['awaiting_identity', 'awaiting_approval', 'on_hold'] as const;
+
 const waiting = z
   .strictObject({
-    reason: z.enum([...new Set([...WAIT_REASONS, ...REQUEST_ATTENTIONS, ...TASK_ATTENTIONS])]),
+    reason: z.enum([
+      ...new Set([...WAITING_STATES, ...WAIT_REASONS, ...REQUEST_ATTENTIONS, ...TASK_ATTENTIONS]),
+    ]),
     actsNext,
     explanation: z.string().meta({ description: 'One sentence for a person.' }),
     until: time.nullable().meta({ description: 'When Lethe looks again; null when it waits for a person.' }),
@@ -120,20 +126,59 @@ const task = z
   .meta({ id: 'Task', description: 'The data subject in one project.' });
 export type TaskView = z.infer<typeof task>;
 
-const subject = z.strictObject({
+export const subjectPseudonym = z.strictObject({
   ref: z
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .meta({ description: 'Pseudonym: the same person under the same master key and tenant, the same text.' }),
-  kind: z.enum(['user_id']),
+  kind: z.enum(SUBJECT_KINDS),
   keyVersion: z.int().min(1),
 });
+
+const day = z.iso.date().meta({ id: 'Day', examples: ['2026-04-01'] });
+
+const explanation = z
+  .strictObject({
+    rule: z.string(),
+    source: z.string().meta({ description: 'Where the rule stands.' }),
+    receivedOn: day,
+    countedTo: day.meta({ description: 'Where the counting ends, before days off are passed over.' }),
+    passed: z.array(
+      z.strictObject({ day, kind: z.enum(['saturday', 'sunday', 'holiday']), name: z.string() }),
+    ),
+    result: day,
+    words: z.string().meta({ description: 'All of it in sentences.' }),
+  })
+  .meta({ id: 'DeadlineExplanation' });
+
+const clock = z
+  .strictObject({
+    receivedOn: day,
+    dueOn: day.meta({ description: 'The last day, with the extension where there is one.' }),
+    daysLeft: z
+      .int()
+      .nullable()
+      .meta({ description: 'Below 0 when overdue; null once the request is closed.' }),
+    extendedAt: time.nullable(),
+    extendBy: day.meta({ description: 'The last day on which the notice of an extension may go out.' }),
+    extendedDueOn: day,
+    confirmBy: day.nullable().meta({ description: 'The last day to confirm the receipt (ccpa).' }),
+    explanation: z.strictObject({
+      due: explanation,
+      extended: explanation,
+      confirm: explanation.nullable(),
+    }),
+  })
+  .meta({ id: 'Clock', description: 'The statutory clock, as computed when the request came in.' });
+export type ClockView = z.infer<typeof clock>;
 
 /** A request just after it came in. */
 const EXAMPLE = {
   id: REQUEST,
   state: 'discovering',
   attention: null,
+  outcome: null,
+  hold: null,
   regulation: 'gdpr',
   channel: 'api',
   connection: 'default',
@@ -145,6 +190,12 @@ const EXAMPLE = {
   updatedAt: TIME,
   completedAt: null,
   cancelRequestedAt: null,
+  identity: { required: false, verifiedAt: null },
+  approvals: { needed: 0, given: 0 },
+  coolingOffUntil: null,
+  expectedTasks: null,
+  clock: null,
+  related: [],
   waiting: {
     reason: 'queued',
     actsNext: 'lethe',
@@ -163,20 +214,42 @@ export const requestView = z
       .enum(REQUEST_ATTENTIONS)
       .nullable()
       .meta({ description: 'Why a person is needed, while one is.' }),
+    outcome: z.enum(OUTCOMES).nullable().meta({ description: 'How a completed request ended.' }),
+    hold: z
+      .strictObject({ by: z.enum(HOLDERS), from: requestState })
+      .nullable()
+      .meta({ description: 'While on hold: who holds it, and the state it goes back to.' }),
     regulation,
     channel: z.enum(CHANNELS),
-    connection: z.string(),
+    connection: z
+      .string()
+      .nullable()
+      .meta({ description: 'Null for every configured connection: a search by e-mail address.' }),
     projectKeys: z
       .array(z.string())
       .nullable()
       .meta({ description: 'As asked; null stands for every project that the connection allows.' }),
     reference: z.string().nullable(),
-    subject,
+    subject: subjectPseudonym,
     receivedAt: time,
     createdAt: time,
     updatedAt: time,
     completedAt: time.nullable(),
     cancelRequestedAt: time.nullable(),
+    identity: z.strictObject({ required: z.boolean(), verifiedAt: time.nullable() }),
+    approvals: z
+      .strictObject({ needed: z.int().min(0).max(2), given: z.int().min(0) })
+      .meta({ description: 'Approvals by others than the submitter.' }),
+    coolingOffUntil: time.nullable(),
+    expectedTasks: z
+      .int()
+      .min(0)
+      .nullable()
+      .meta({ description: 'What the submitter expects to be found; otherwise a person decides.' }),
+    clock: clock.nullable(),
+    related: z
+      .array(requestId)
+      .meta({ description: 'Other open requests for the same subject; each has its own gates and clock.' }),
     waiting: waiting.nullable().meta({ description: 'What it waits for; null once the request is closed.' }),
     tasks: z.array(task),
   })
@@ -185,8 +258,11 @@ export type RequestView = z.infer<typeof requestView>;
 
 /** Whom a request is about: the one view that holds an identifier. */
 export const subjectView = z
-  .strictObject({ userId: z.string().meta({ description: 'Exactly as it was submitted.' }) })
-  .meta({ id: 'Subject' });
+  .strictObject({
+    userId: z.string().optional().meta({ description: 'Exactly as it was submitted.' }),
+    email: z.string().optional().meta({ description: 'Exactly as it was submitted.' }),
+  })
+  .meta({ id: 'Subject', override: { minProperties: 1 } });
 
 /** The most items that a page of any list has. */
 export const PAGE_MAX = 200;

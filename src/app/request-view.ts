@@ -1,12 +1,14 @@
+import { daysLeft, type Explanation } from '../domain/deadlines.ts';
 import { UNROUTABLE_EXPLANATIONS } from '../domain/identifiers.ts';
 import type { ErasureRequest } from '../domain/request.ts';
+import { isTerminalRequestState } from '../domain/states.ts';
 import { currentRound, needsStorageCheck, type Task } from '../domain/task.ts';
 import type { WaitReason } from '../domain/work.ts';
-import type { RequestWithTasks, Waiting } from './ports.ts';
-import type { ActsNext, RequestView, TaskView, WaitingView } from './request-schema.ts';
+import type { Deps, RequestWithTasks, Waiting } from './ports.ts';
+import type { ActsNext, ClockView, RequestView, TaskView, WaitingView } from './request-schema.ts';
 
 /** The view of a request with its tasks and what waits for them. */
-export function viewOf(from: RequestWithTasks): RequestView {
+export function viewOf(deps: Pick<Deps, 'today'>, from: RequestWithTasks): RequestView {
   const { request } = from;
   const tasks = from.tasks.map((task) =>
     taskView(
@@ -18,6 +20,8 @@ export function viewOf(from: RequestWithTasks): RequestView {
     id: request.id,
     state: request.state,
     attention: request.attention,
+    outcome: request.outcome,
+    hold: request.heldFrom && request.heldBy && { by: request.heldBy, from: request.heldFrom },
     regulation: request.regulation,
     channel: request.channel,
     connection: request.connection,
@@ -28,14 +32,56 @@ export function viewOf(from: RequestWithTasks): RequestView {
       kind: request.subjectRef.kind,
       keyVersion: request.subjectRef.keyVersion,
     },
-    receivedAt: request.receivedAt.toISOString(),
-    createdAt: request.createdAt.toISOString(),
-    updatedAt: request.updatedAt.toISOString(),
-    completedAt: request.completedAt?.toISOString() ?? null,
-    cancelRequestedAt: request.cancelRequestedAt?.toISOString() ?? null,
+    ...timesOf(request),
+    identity: {
+      required: request.identityRequired,
+      verifiedAt: rfc3339(request.identityVerifiedAt),
+    },
+    approvals: { needed: request.approvalsNeeded, given: request.approvals },
+    expectedTasks: request.expectedTasks,
+    clock: clockView(deps, request),
+    related: [...from.related],
     waiting: requestWaiting(request, from.waiting, tasks),
     tasks,
   };
+}
+
+function timesOf(request: ErasureRequest) {
+  return {
+    receivedAt: request.receivedAt.toISOString(),
+    createdAt: request.createdAt.toISOString(),
+    updatedAt: request.updatedAt.toISOString(),
+    completedAt: rfc3339(request.completedAt),
+    cancelRequestedAt: rfc3339(request.cancelRequestedAt),
+    coolingOffUntil: rfc3339(request.coolingOffUntil),
+  };
+}
+
+function rfc3339(time: Date | null): string | null {
+  return time?.toISOString() ?? null;
+}
+
+/** The statutory clock: days end at midnight in its time zone. A closed request has no days left to count. */
+function clockView({ today }: Pick<Deps, 'today'>, request: ErasureRequest): ClockView | null {
+  const { clock, extendedAt } = request;
+  if (clock === null) return null;
+  const dueOn = extendedAt === null ? clock.dueOn : clock.extendedDueOn;
+  const left = isTerminalRequestState(request.state) ? null : daysLeft(dueOn, today(request.regulation));
+  const { due, extended, confirm } = clock.explanation;
+  return {
+    receivedOn: clock.receivedOn,
+    dueOn,
+    daysLeft: left,
+    extendedAt: extendedAt?.toISOString() ?? null,
+    extendBy: clock.extendBy,
+    extendedDueOn: clock.extendedDueOn,
+    confirmBy: clock.confirmBy,
+    explanation: { due: shown(due), extended: shown(extended), confirm: confirm && shown(confirm) },
+  };
+}
+
+function shown({ passed, ...rest }: Explanation): ClockView['explanation']['due'] {
+  return { ...rest, passed: passed.map((off) => ({ ...off })) };
 }
 
 function taskView(task: Task, waiting: Waiting | undefined): TaskView {
@@ -66,6 +112,7 @@ function requestWaiting(
   waiting: readonly Waiting[],
   tasks: readonly TaskView[],
 ): WaitingView | null {
+  if (isWaitingState(request.state)) return forPerson(request.state, WAITING_STATES[request.state]);
   if (request.attention !== null && request.attention !== 'tasks_need_attention') {
     return forPerson(request.attention, REQUEST_ATTENTIONS[request.attention]);
   }
@@ -91,8 +138,22 @@ const REQUEST_ATTENTIONS: Readonly<Record<Exclude<ErasureRequest['attention'], n
   tasks_need_attention: 'At least one task needs a person.',
   unroutable: 'The user id can never be sent to OpenReplay safely; a person has to find the right id.',
   project_unknown: 'OpenReplay does not know one of the projects named; a person has to correct the request.',
+  too_many_matches:
+    'More users have this e-mail address than may be erased without a person; look at what was found.',
+  unexpected_matches:
+    'Something else was found than the submitter expected; try again with the number that is right, or close it.',
   no_projects: 'The connection has no project to erase in; a person has to check its configuration.',
 };
+
+const WAITING_STATES = {
+  awaiting_identity: 'Somebody has to establish who asks.',
+  awaiting_approval: 'Somebody else than the submitter has to approve it.',
+  on_hold: 'A legal hold keeps the data; nothing is erased until it is released.',
+} as const;
+
+function isWaitingState(state: string): state is keyof typeof WAITING_STATES {
+  return Object.hasOwn(WAITING_STATES, state);
+}
 
 const TASK_ATTENTIONS: Readonly<Record<Exclude<Task['attention'], null>, string>> = {
   unroutable: 'The user id can never be sent to OpenReplay safely; a person has to find the right id.',
@@ -108,6 +169,14 @@ const TASK_ATTENTIONS: Readonly<Record<Exclude<Task['attention'], null>, string>
 
 const WAITS: Readonly<Record<WaitReason, { actsNext: ActsNext; explanation: string }>> = {
   queued: { actsNext: 'lethe', explanation: 'It is queued and done as soon as a worker is free.' },
+  cooling_off: {
+    actsNext: 'lethe',
+    explanation: 'It is approved and cools off, so that a mistake can still be called back.',
+  },
+  subject_live: {
+    actsNext: 'lethe',
+    explanation: 'The subject is live just now, and what is written after the deletion would stay.',
+  },
   job_scheduled: {
     actsNext: 'openreplay',
     explanation: 'OpenReplay has scheduled the deletion; its jobs run at night.',

@@ -2,16 +2,18 @@ import type { Deps, RequestFilter } from './ports.ts';
 import type { RequestPage, RequestView } from './request-schema.ts';
 import { viewOf } from './request-view.ts';
 
+type ViewDeps = Pick<Deps, 'store' | 'today'>;
+
 /** The request with this id as people see it, or undefined. */
-export async function showRequest(deps: Pick<Deps, 'store'>, id: string): Promise<RequestView | undefined> {
+export async function showRequest(deps: ViewDeps, id: string): Promise<RequestView | undefined> {
   const found = await deps.store.findRequest(id);
-  return found && viewOf(found);
+  return found && viewOf(deps, found);
 }
 
 /** Requests, newest first, in keyset pages: stable while new ones come in, and as quick on the last page as on the first. */
-export async function listRequests(deps: Pick<Deps, 'store'>, filter: RequestFilter): Promise<RequestPage> {
+export async function listRequests(deps: ViewDeps, filter: RequestFilter): Promise<RequestPage> {
   const found = await deps.store.listRequests({ ...filter, limit: filter.limit + 1 });
-  const items = found.slice(0, filter.limit).map(viewOf);
+  const items = found.slice(0, filter.limit).map((one) => viewOf(deps, one));
   return { items, nextCursor: found.length > filter.limit ? (items.at(-1)?.id ?? null) : null };
 }
 

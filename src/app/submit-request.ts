@@ -1,46 +1,25 @@
 import { LetheError } from '../domain/errors.ts';
-import { LETHE, type Actor, type EventDraft } from '../domain/events.ts';
-import { isProjectKey, unroutableReason, type UnroutableReason } from '../domain/identifiers.ts';
-import { requestMoved, type ErasureRequest, type Regulation, type Subject } from '../domain/request.ts';
-import type { Task } from '../domain/task.ts';
+import type { Actor, EventDraft } from '../domain/events.ts';
+import { gateOf } from '../domain/gate.ts';
+import { requestMoved, type Channel, type ErasureRequest, type SubjectRef } from '../domain/request.ts';
+import {
+  checkSubmission,
+  SubmissionInvalidError,
+  type Accepted,
+  type Submission,
+} from './check-submission.ts';
+import { taskCreated } from './discover-subject.ts';
+import { discoverWork } from './discover-work.ts';
 import { encodeEvents } from './encode-events.ts';
-import type { Deps, FirstAnswer, Transaction } from './ports.ts';
+import { newTask } from './new-task.ts';
+import type { Deps, FirstAnswer, NewTask, Transaction } from './ports.ts';
 import type { RequestView } from './request-schema.ts';
 import { viewOf } from './request-view.ts';
 
-/** A request as it came in, already of the right shape. */
-export interface Submission {
-  readonly subject: { readonly userId?: string | undefined; readonly email?: string | undefined };
-  readonly projectKeys?: readonly string[] | undefined;
-  /** May be left out where there is just one. */
-  readonly connection?: string | undefined;
-  readonly regulation?: Regulation | undefined;
-  readonly receivedAt?: Date | undefined;
-  readonly reference?: string | undefined;
-  readonly note?: string | undefined;
-}
-
 export interface SubmissionContext {
   readonly apiKeyId: string;
+  readonly channel: Channel;
   readonly idempotencyKey: string | undefined;
-}
-
-/** A field of the submission that cannot be accepted. `pointer` is a JSON Pointer into the body. */
-export interface FieldProblem {
-  readonly pointer: string;
-  readonly expected: string;
-}
-
-/** The submission has the right shape but cannot be accepted; nothing was stored. Code SUBMISSION_INVALID. */
-export class SubmissionInvalidError extends LetheError {
-  readonly problems: readonly FieldProblem[];
-  constructor(problems: readonly FieldProblem[]) {
-    super(
-      'SUBMISSION_INVALID',
-      problems.map((problem) => `${problem.pointer}: ${problem.expected}`).join('; '),
-    );
-    this.problems = problems;
-  }
 }
 
 /** An idempotency key came again with another body. Code IDEMPOTENCY_KEY_REUSED. */
@@ -73,15 +52,15 @@ export async function submitRequest(
   submission: Submission,
   context: SubmissionContext,
 ): Promise<SubmissionAnswer> {
-  const accepted = check(deps, submission);
+  const accepted = checkSubmission(deps, submission);
   const answer = await deps.store.transaction(async (tx) => {
-    const { idempotencyKey, apiKeyId } = context;
-    if (idempotencyKey === undefined) return answerOf(await admit(tx, deps, { accepted, apiKeyId }));
+    const { idempotencyKey, apiKeyId, channel } = context;
+    if (idempotencyKey === undefined) return answerOf(await admit(tx, deps, { accepted, apiKeyId, channel }));
     const key = { apiKeyId, key: idempotencyKey };
     const fingerprint = deps.vault.fingerprint(JSON.stringify(submission));
     const first = await tx.reserveAnswer(key, fingerprint);
     if (first !== undefined) return repeatedAnswer(first, fingerprint);
-    const fresh = answerOf(await admit(tx, deps, { accepted, apiKeyId }));
+    const fresh = answerOf(await admit(tx, deps, { accepted, apiKeyId, channel }));
     await tx.fillAnswer(key, fresh);
     return fresh;
   });
@@ -101,70 +80,13 @@ function repeatedAnswer(first: FirstAnswer, fingerprint: Uint8Array): Submission
   return { requestId: first.requestId, body: first.body, repeated: true };
 }
 
-interface Accepted {
-  readonly subject: Subject;
-  readonly unroutable: UnroutableReason | undefined;
-  readonly connection: string;
-  readonly projectKeys: readonly string[] | null;
-  readonly submission: Submission;
-}
-
-function check(deps: Deps, submission: Submission): Accepted {
-  const problems: FieldProblem[] = [];
-  const userId = checkSubject(submission, problems);
-  const connection = checkConnection(deps, submission, problems);
-  const projectKeys = checkProjects(deps, { submission, connection }, problems);
-  if (problems.length > 0 || userId === undefined || connection === undefined)
-    throw new SubmissionInvalidError(problems);
-  return { subject: { userId }, unroutable: unroutableReason(userId), connection, projectKeys, submission };
-}
-
-function checkSubject({ subject }: Submission, problems: FieldProblem[]): string | undefined {
-  if (subject.email !== undefined) {
-    const expected =
-      'nothing yet: finding a subject by e-mail address is not offered by this version; send userId';
-    problems.push({ pointer: '/subject/email', expected });
-  } else if (subject.userId === undefined) {
-    problems.push({ pointer: '/subject/userId', expected: 'the id set with tracker.setUserID' });
-  }
-  return subject.userId;
-}
-
-function checkConnection(deps: Deps, submission: Submission, problems: FieldProblem[]): string | undefined {
-  const names = [...deps.connections.keys()];
-  const name = submission.connection ?? (names.length === 1 ? names[0] : undefined);
-  if (name !== undefined && deps.connections.has(name)) return name;
-  problems.push({
-    pointer: '/connection',
-    expected: `one of the configured connections: ${names.join(', ')}`,
-  });
-  return undefined;
-}
-
-function checkProjects(
-  deps: Deps,
-  from: { submission: Submission; connection: string | undefined },
-  problems: FieldProblem[],
-): readonly string[] | null {
-  const keys = from.submission.projectKeys;
-  if (keys === undefined) return null;
-  const allowed =
-    from.connection === undefined ? null : (deps.connections.get(from.connection)?.projects ?? null);
-  keys.forEach((key, index) => {
-    const pointer = `/projectKeys/${index}`;
-    if (!isProjectKey(key)) problems.push({ pointer, expected: 'a project key: 1 to 64 of A-Z a-z 0-9 _ -' });
-    else if (allowed !== null && !allowed.includes(key)) {
-      problems.push({ pointer, expected: 'a project that the configuration allows for this connection' });
-    }
-  });
-  return [...new Set(keys)];
-}
-
 interface Admission {
   readonly accepted: Accepted;
   readonly apiKeyId: string;
+  readonly channel: Channel;
 }
 
+/** Stores a request with its first events and work, in the caller's transaction. */
 async function admit(tx: Transaction, deps: Deps, admission: Admission): Promise<RequestView> {
   const { accepted, apiKeyId } = admission;
   const { note, receivedAt } = accepted.submission;
@@ -173,70 +95,111 @@ async function admit(tx: Transaction, deps: Deps, admission: Admission): Promise
       { pointer: '/receivedAt', expected: 'a time that is not in the future' },
     ]);
   }
-  const request = newRequest(deps, { ...admission, now: tx.now });
-  const tasks = accepted.unroutable === undefined ? [] : unroutableTasks(deps, request, accepted.unroutable);
-  const next = { kind: 'discover', at: tx.now.getTime(), reason: 'queued', attempts: 0 } as const;
+  const refs = deps.vault.subjectRefs(accepted.subject);
+  const standing = await tx.hasStandingHold(refs);
+  const received = await receivedRequest(deps, { ...admission, refs, now: tx.now });
+  const tasks = accepted.unroutable === undefined ? [] : unroutableTasks(deps, received, accepted);
+  const request = placed(received, { unroutable: tasks.length > 0, standing, now: tx.now });
   await tx.insertRequest({
     ...request,
     subjectSealed: deps.vault.sealSubject(request.id, accepted.subject),
     noteSealed: note === undefined ? null : deps.vault.sealText(request.id, note),
   });
+  await tx.insertSubjectRefs(request.id, refs);
   await tx.insertTasks(tasks);
   const actor: Actor = { kind: 'api_key', id: apiKeyId };
-  const events = encodeEvents(deps, { request, now: tx.now }, openingEvents(request, { tasks, actor }));
+  const drafts = openingEvents({ received, request, tasks, actor });
+  const events = encodeEvents(deps, { request: received, now: tx.now }, drafts);
   await tx.write(request.id, { events });
-  const work = { requestId: request.id, taskId: null, connection: request.connection, projectKey: null };
-  if (tasks.length === 0) await tx.insertWork([{ ...work, next }]);
-  const waiting = tasks.length > 0 ? [] : [{ ...work, ...next, runAt: tx.now, held: false }];
-  return viewOf({ request: { ...request, eventCount: events.length }, tasks, waiting });
+  const begins = request.state === 'discovering' || request.state === 'cooling_off';
+  const work = begins ? [discoverWork(deps, request, tx.now)] : [];
+  await tx.insertWork(work);
+  const waiting = work.map(({ next, ...rest }) => {
+    return { ...rest, ...next, runAt: new Date(next.at), held: false };
+  });
+  const related = await tx.listOpenRequestsOf(refs, request.id);
+  return viewOf(deps, { request: { ...request, eventCount: events.length }, tasks, waiting, related });
 }
 
-function newRequest(deps: Deps, from: Admission & { now: Date }): ErasureRequest {
-  const { accepted, now } = from;
-  const { regulation, reference, receivedAt } = accepted.submission;
+async function receivedRequest(
+  deps: Deps,
+  from: Admission & { refs: readonly SubjectRef[]; now: Date },
+): Promise<ErasureRequest> {
+  const { accepted, now, channel } = from;
+  const { reference, receivedAt = now, expect, regulation = 'gdpr' } = accepted.submission;
+  const [subjectRef] = from.refs;
+  if (subjectRef === undefined) throw new Error('a request without a subject');
+  const policy = deps.policyFor({ channel, regulation });
   return {
     id: deps.newId('er'),
-    state: accepted.unroutable === undefined ? 'discovering' : 'needs_attention',
-    attention: accepted.unroutable === undefined ? null : 'unroutable',
-    regulation: regulation ?? 'gdpr',
-    channel: 'api',
+    state: 'received',
+    attention: null,
+    outcome: null,
+    heldFrom: null,
+    heldBy: null,
+    regulation,
+    channel,
     connection: accepted.connection,
     projectKeys: accepted.projectKeys,
     reference: reference ?? null,
-    subjectRef: deps.vault.subjectRef(accepted.subject),
+    subjectRef,
     submittedBy: from.apiKeyId,
-    receivedAt: receivedAt ?? now,
+    receivedAt,
     createdAt: now,
     updatedAt: now,
     completedAt: null,
     cancelRequestedAt: null,
+    identityRequired: policy.identityRequired,
+    identityVerifiedAt: null,
+    approvalsNeeded: policy.approvalsNeeded,
+    approvals: 0,
+    coolingOffMs: policy.coolingOffMs,
+    coolingOffUntil: null,
+    expectedTasks: expect?.tasks ?? null,
+    clock: await deps.clockFor(regulation, receivedAt),
+    extendedAt: null,
     eventCount: 0,
   };
 }
 
-/** An id that must never be sent: its tasks stand there for a person, and no work is made. */
-function unroutableTasks(deps: Deps, request: ErasureRequest, reason: UnroutableReason): readonly Task[] {
-  return (request.projectKeys ?? [null]).map((projectKey) => ({
-    id: deps.newId('tk'),
-    requestId: request.id,
-    connection: request.connection,
-    projectKey,
-    state: 'unroutable',
-    unroutableReason: reason,
-    attention: 'unroutable',
-    rounds: [],
-    verification: null,
-    verifyingSince: null,
-  }));
+/** Where a request that was just received stands: at its first gate, on hold, or with a person. */
+function placed(
+  received: ErasureRequest,
+  by: { unroutable: boolean; standing: boolean; now: Date },
+): ErasureRequest {
+  if (by.unroutable) return { ...received, state: 'needs_attention', attention: 'unroutable' };
+  const state = gateOf(received, by.now);
+  const coolingOffUntil = state === 'cooling_off' ? new Date(by.now.getTime() + received.coolingOffMs) : null;
+  const request = { ...received, state, coolingOffUntil };
+  return by.standing
+    ? { ...request, state: 'on_hold', heldFrom: state, heldBy: 'standing_hold', coolingOffUntil: null }
+    : request;
 }
 
-function openingEvents(
+/** An id that must never be sent: its tasks stand there for a person, and no work is made. */
+function unroutableTasks(
+  deps: Deps,
   request: ErasureRequest,
-  by: { tasks: readonly Task[]; actor: Actor },
-): readonly EventDraft[] {
-  const received: EventDraft = {
+  { subject, connection }: Accepted,
+): readonly NewTask[] {
+  if (subject.userId === undefined || connection === null)
+    throw new Error('no user id, or no one connection');
+  const { userId } = subject;
+  return (request.projectKeys ?? [null]).map((projectKey) =>
+    newTask(deps, request, { connection, projectKey, userId }),
+  );
+}
+
+function openingEvents(of: {
+  received: ErasureRequest;
+  request: ErasureRequest;
+  tasks: readonly NewTask[];
+  actor: Actor;
+}): readonly EventDraft[] {
+  const { received, request, tasks, actor } = of;
+  const first: EventDraft = {
     type: 'request.received',
-    actor: by.actor,
+    actor,
     change: { from: null, to: 'received' },
     data: {
       channel: request.channel,
@@ -245,25 +208,20 @@ function openingEvents(
       project_keys: request.projectKeys,
       received_at: request.receivedAt.toISOString(),
       subject_ref: request.subjectRef.value,
+      subject_kind: request.subjectRef.kind,
       subject_key_version: request.subjectRef.keyVersion,
+      identity_required: request.identityRequired,
+      approvals_needed: request.approvalsNeeded,
+      cooling_off_ms: request.coolingOffMs,
+      expected_tasks: request.expectedTasks,
+      due_on: request.clock?.dueOn ?? null,
+      extended_due_on: request.clock?.extendedDueOn ?? null,
     },
   };
-  const created = by.tasks.map((task): EventDraft => {
-    const data = { project_key: task.projectKey, connection: task.connection, reason: task.unroutableReason };
-    return {
-      type: 'task.created',
-      actor: LETHE,
-      taskId: task.id,
-      change: { from: null, to: task.state },
-      data,
-    };
-  });
-  const admitted = requestMoved(
-    { ...request, state: 'received' },
-    by.tasks.length > 0 ? 'needs_attention' : 'discovering',
-    {
-      ...(request.attention && { reason: request.attention }),
-    },
-  );
-  return [received, ...created, admitted];
+  if (request.state === 'received') throw new Error('a request is never left as received');
+  const data = {
+    ...(request.attention && { reason: request.attention }),
+    ...(request.heldBy && { held_by: request.heldBy }),
+  };
+  return [first, ...tasks.map(taskCreated), requestMoved(received, request.state, { data })];
 }

@@ -1,7 +1,7 @@
 import type { HolidaysTypes } from 'date-holidays';
 import type { Calendar, CalendarSettings } from '../domain/calendar.ts';
 import type { Day } from '../domain/day.ts';
-import type { Regulation } from '../domain/request.ts';
+import type { Regulation } from '../domain/regulation.ts';
 import { createDayOf } from './day-of.ts';
 import { holidayNames } from './holiday-names.ts';
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { REGULATIONS } from '../domain/request.ts';
+import { REGULATIONS } from '../domain/regulation.ts';
 import { understood } from './api-client.ts';
 import { collect, examples, whole, type Shell } from './command.ts';
 import { commandError, type ExitStatus } from './exit-status.ts';

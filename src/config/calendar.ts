@@ -1,5 +1,5 @@
 import type { CalendarSettings } from '../domain/calendar.ts';
-import { REGULATIONS, type Regulation } from '../domain/request.ts';
+import { REGULATIONS, type Regulation } from '../domain/regulation.ts';
 import { isCountry } from './calendar-fields.ts';
 import type { Mistake } from './environment.ts';
 import type { ConfigFile } from './file-schema.ts';

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 
 import { isProjectKey } from '../domain/identifiers.ts';
+import { REGULATIONS } from '../domain/regulation.ts';
+import { CHANNELS } from '../domain/request.ts';
 import { calendarFields } from './calendar-fields.ts';
 import { flag, milliseconds, oneOf, share, text, whole } from './fields.ts';
 import {
@@ -20,6 +22,9 @@ export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', '
 
 const NO_CONNECTION =
   'at least one connection: set OPENREPLAY_URL and OPENREPLAY_API_KEY, or write a connections section';
+
+const SOURCES = `a list of ${CHANNELS.join(', ')}, or no sources field at all for every one`;
+const LAWS = `a list of ${REGULATIONS.join(', ')}, or no regulations field at all for every one`;
 
 const host = text('a host name or an IP address', (value) => /^[A-Za-z0-9._:-]{1,253}$/.test(value));
 const tenant = text('1 to 64 letters, digits, ".", "_" or "-" (in quotes when only digits)', (value) =>
@@ -64,6 +69,14 @@ const regulation = section({
   subdivision: calendarFields.subdivision.optional(),
 });
 
+const policyRule = section({
+  sources: z.array(oneOf(CHANNELS), { error: SOURCES }).min(1, { error: SOURCES }).optional(),
+  regulations: z.array(oneOf(REGULATIONS), { error: LAWS }).min(1, { error: LAWS }).optional(),
+  identity: oneOf(['required', 'not_required']).optional(),
+  approval: oneOf(['none', 'one', 'two']).optional(),
+  coolingOffMinutes: whole(0, 43_200).optional(),
+});
+
 const sections = {
   server: section({
     host: host.default('127.0.0.1'),
@@ -83,6 +96,12 @@ const sections = {
   }),
   retry: section({ baseMs: milliseconds(1).default(2_000), maxMs: milliseconds(1).default(900_000) }),
   rounds: section({ max: whole(1, 10_000).default(50), maxFailedJobs: whole(1, 1_000).default(3) }),
+  policy: section({
+    maxMatches: whole(1, 1_000).default(5),
+    emailLocalPart: oneOf(['exact', 'case_insensitive']).default('exact'),
+    waitForLiveMinutes: whole(0, 10_080).default(60),
+    rules: z.array(policyRule, { error: 'a list of rules' }).default([]),
+  }),
   worker: section({
     leaseMs: milliseconds(100).default(30_000),
     handOutMs: milliseconds(100).default(60_000),
@@ -121,6 +140,7 @@ export const fileSchema = section({
   verification: sections.verification.prefault({}),
   retry: sections.retry.prefault({}),
   rounds: sections.rounds.prefault({}),
+  policy: sections.policy.prefault({}),
   worker: sections.worker.prefault({}),
   calendar: sections.calendar.prefault({}),
   log: sections.log.prefault({}),
@@ -133,6 +153,7 @@ export type ConfigFile = z.output<typeof fileSchema>;
 export const FIELD_NAMES: ReadonlyMap<string, readonly string[]> = new Map([
   ['', Object.keys(fileSchema.shape)],
   ['connections', Object.keys(connection.shape)],
+  ['policy.rules', Object.keys(policyRule.shape)],
   ['api.rateLimit', Object.keys(rateLimit.shape)],
   ...Object.entries(sections).map(([name, { shape }]): [string, string[]] => [name, Object.keys(shape)]),
 ]);

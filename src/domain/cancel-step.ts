@@ -8,6 +8,7 @@ import {
   noted,
   rfc3339,
   type StepContext,
+  type TaskPatch,
   type TaskStep,
 } from './task-step.ts';
 import { currentRound, withCurrentRound, type Task } from './task.ts';
@@ -24,7 +25,7 @@ export type CancelResult =
 export function afterCancel(task: Task, result: CancelResult, context: StepContext): TaskStep {
   switch (result.kind) {
     case 'no_job':
-      return cancelledTask(task);
+      return calledBack(task, {}, context);
     case 'failure':
       return delayed(task, { kind: 'cancel', failure: result.failure }, context);
     case 'missing':
@@ -48,7 +49,7 @@ function afterReadAgain(
   switch (job.status) {
     case 'cancelled':
     case 'failed':
-      return cancelledTask(task, { patch: { rounds: withCurrentRound(task, ended) }, before });
+      return calledBack(task, { patch: { rounds: withCurrentRound(task, ended) }, before }, context);
     case 'completed':
       return tooLate(task, { patch: { rounds: withCurrentRound(task, ended) }, before }, context);
     case 'scheduled':
@@ -65,6 +66,22 @@ function afterReadAgain(
     default:
       return job.status satisfies never;
   }
+}
+
+/**
+ * Nothing runs at OpenReplay any more. Of a cancelled request that is the end; under a hold the task waits for the
+ * release, and after one it goes on at once.
+ */
+function calledBack(
+  task: Task,
+  step: { patch?: TaskPatch; before?: TaskStep['events'] },
+  context: StepContext,
+): TaskStep {
+  if (context.cancelRequested) return cancelledTask(task, step);
+  const next = context.onHold ? null : dueNow('submit', context);
+  if (task.state === 'pending') return { patch: step.patch ?? {}, events: step.before ?? [], next };
+  const event = moved(task, { to: 'pending', type: 'task.withdrawn', data: { round: task.rounds.length } });
+  return { to: 'pending', patch: step.patch ?? {}, events: [...(step.before ?? []), event], next };
 }
 
 /** The job ran before it could be cancelled: what it did is looked at, as after any other job. */

@@ -1,6 +1,6 @@
 import { addWorkingDays, rollForward, type Calendar, type DayOff, type WorkingDay } from './calendar.ts';
 import { addDays, addMonths, daysBetween, weekdayOf, type Day } from './day.ts';
-import type { Regulation } from './request.ts';
+import type { Regulation } from './regulation.ts';
 
 /** How a day was computed: to be shown, and to be checked by hand. */
 export interface Explanation {

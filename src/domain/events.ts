@@ -4,15 +4,26 @@
  */
 export const EVENT_TYPES = [
   'request.received',
+  'request.awaiting_identity',
+  'request.identity_verified',
+  'request.awaiting_approval',
+  'request.approved',
+  'request.cooling_off',
   'request.discovering',
+  'request.subject_searched',
   'request.erasing',
   'request.needs_attention',
+  'request.on_hold',
+  'request.hold_confirmed',
+  'request.extended',
   'request.cancel_requested',
   'request.completed',
+  'request.refused',
   'request.cancelled',
   'request.step_delayed',
   'subject.read',
   'task.created',
+  'task.subject_live',
   'task.submission_intended',
   'task.submission_resumed',
   'task.submitted',
@@ -25,6 +36,8 @@ export const EVENT_TYPES = [
   'task.erased',
   'task.residue',
   'task.failed',
+  'task.withdrawn',
+  'task.retried',
   'task.cancelled',
   'task.step_delayed',
 ] as const;
@@ -57,14 +70,21 @@ export interface AuditEvent extends EventDraft {
   readonly at: string;
 }
 
-/** What is done to API keys has a trail of its own: it concerns no request. */
-export const ADMIN_EVENT_TYPES = ['api_key.created', 'api_key.revoked', 'api_key.rotated'] as const;
+/** What is done to API keys and standing holds has a trail of its own: it concerns no single request. */
+export const ADMIN_EVENT_TYPES = [
+  'api_key.created',
+  'api_key.revoked',
+  'api_key.rotated',
+  'hold.created',
+  'hold.released',
+] as const;
 
 export interface AdminEventDraft {
   readonly type: (typeof ADMIN_EVENT_TYPES)[number];
   readonly actor: Actor;
-  /** The key that it was done to. */
-  readonly keyId: string;
+  /** The key or hold that it was done to. */
+  readonly keyId?: string;
+  readonly holdId?: string;
   readonly data?: EventData;
 }
 

@@ -18,6 +18,8 @@ export interface Pace {
   };
   readonly retry: { readonly baseMs: number; readonly maxMs: number };
   readonly rounds: { readonly max: number; readonly maxFailedJobs: number };
+  /** How long a subject who is live is waited for before the deletion is asked for; 0 for not looking. */
+  readonly waitForLiveMs: number;
 }
 
 /** Reads that doubt a job before the doubt counts: one 404 of a real server is no verdict. */

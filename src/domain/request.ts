@@ -1,11 +1,10 @@
-import { LETHE, type EventDraft } from './events.ts';
+import type { Clock } from './deadlines.ts';
+import { LETHE, type Actor, type EventDraft } from './events.ts';
+import type { Regulation } from './regulation.ts';
 import { isOpenTaskState, type RequestState } from './states.ts';
 import type { Task } from './task.ts';
 
-export const REGULATIONS = ['gdpr', 'uk_gdpr', 'ccpa'] as const;
-export type Regulation = (typeof REGULATIONS)[number];
-
-export const CHANNELS = ['api'] as const;
+export const CHANNELS = ['api', 'import'] as const;
 export type Channel = (typeof CHANNELS)[number];
 
 /** Why a person is needed for a request. */
@@ -14,17 +13,28 @@ export const REQUEST_ATTENTIONS = [
   'unroutable',
   'project_unknown',
   'no_projects',
+  'too_many_matches',
+  'unexpected_matches',
 ] as const;
 export type RequestAttention = (typeof REQUEST_ATTENTIONS)[number];
 
-/** Whom a request is about. Personal data: it leaves the vault only for a call to OpenReplay. */
+/** How a completed request ended. */
+export const OUTCOMES = ['erased', 'nothing_found', 'closed_by_decision'] as const;
+export type RequestOutcome = (typeof OUTCOMES)[number];
+
+/** Whom a request is about: at least one is there. Personal data: it leaves the vault only for a call to OpenReplay. */
 export interface Subject {
-  readonly userId: string;
+  readonly userId?: string;
+  readonly email?: string;
 }
 
-/** A pseudonym of the subject: the same person, the same bytes. Still personal data. */
+export const HOLDERS = ['person', 'standing_hold'] as const;
+
+export const SUBJECT_KINDS = ['user_id', 'email'] as const;
+
+/** A pseudonym of the subject: the same identifier, the same bytes. Still personal data. */
 export interface SubjectRef {
-  readonly kind: 'user_id';
+  readonly kind: (typeof SUBJECT_KINDS)[number];
   readonly keyVersion: number;
   /** Lower-case hex of an HMAC-SHA-256. */
   readonly value: string;
@@ -36,10 +46,12 @@ export interface ErasureRequest {
   readonly attention: RequestAttention | null;
   readonly regulation: Regulation;
   readonly channel: Channel;
-  readonly connection: string;
+  /** Null for every configured connection: a subject that is searched for by e-mail address. */
+  readonly connection: string | null;
   /** As asked; null stands for every project that the connection allows. */
   readonly projectKeys: readonly string[] | null;
   readonly reference: string | null;
+  /** The user id's where there is one, else the e-mail address's. */
   readonly subjectRef: SubjectRef;
   /** Id of the API key. */
   readonly submittedBy: string;
@@ -48,6 +60,22 @@ export interface ErasureRequest {
   readonly updatedAt: Date;
   readonly completedAt: Date | null;
   readonly cancelRequestedAt: Date | null;
+  readonly outcome: RequestOutcome | null;
+  /** While on hold: the state it came from and goes back to. */
+  readonly heldFrom: RequestState | null;
+  /** A person's hold needs a person's release; a standing hold's ends with it. */
+  readonly heldBy: (typeof HOLDERS)[number] | null;
+  readonly identityRequired: boolean;
+  readonly identityVerifiedAt: Date | null;
+  readonly approvalsNeeded: 0 | 1 | 2;
+  readonly approvals: number;
+  readonly coolingOffMs: number;
+  readonly coolingOffUntil: Date | null;
+  /** Tasks that the submitter expects discovery to make; a person decides when it finds otherwise. */
+  readonly expectedTasks: number | null;
+  /** As computed when it came in; null for requests of versions that computed none. */
+  readonly clock: Clock | null;
+  readonly extendedAt: Date | null;
   /** Events so far; the next one's `seq`. */
   readonly eventCount: number;
 }
@@ -61,15 +89,18 @@ export interface RequestMove {
 
 /**
  * Where the tasks take their request, if anywhere: completed only when every task is erased; to a person as soon
- * as one task needs one; cancelled once a cancelling has come to rest.
+ * as one task needs one; cancelled once a cancelling has come to rest. A held request goes nowhere but to an end by
+ * cancelling, whatever its tasks have come to.
  *
  * @param tasks all tasks of the request, as they are after the step
  */
 export function rollUp(request: ErasureRequest, tasks: readonly Task[]): RequestMove | undefined {
   const to = destination(tasks);
   if (to === undefined || to === request.state) return undefined;
+  if (request.state === 'on_hold' && to !== 'cancelled') return undefined;
   const attention = to === 'needs_attention' ? 'tasks_need_attention' : null;
-  return { to, attention, event: requestMoved(request, to, { ...(attention && { reason: attention }) }) };
+  const data = { ...(attention && { reason: attention }), ...(to === 'completed' && { outcome: 'erased' }) };
+  return { to, attention, event: requestMoved(request, to, { data }) };
 }
 
 type Destination = 'completed' | 'needs_attention' | 'cancelled';
@@ -83,11 +114,12 @@ function destination(tasks: readonly Task[]): Destination | undefined {
   return 'cancelled';
 }
 
-/** The event of a request's change of state by Lethe itself. */
+/** The event of a request's change of state; by Lethe itself unless an actor is named. */
 export function requestMoved(
-  request: ErasureRequest,
-  to: Destination | 'discovering' | 'erasing',
-  data: EventDraft['data'] = {},
+  request: Pick<ErasureRequest, 'state'>,
+  to: Exclude<RequestState, 'received'>,
+  by: { actor?: Actor; data?: NonNullable<EventDraft['data']> } = {},
 ): EventDraft {
-  return { type: `request.${to}`, actor: LETHE, change: { from: request.state, to }, data };
+  const { actor = LETHE, data = {} } = by;
+  return { type: `request.${to}`, actor, change: { from: request.state, to }, data };
 }

@@ -22,6 +22,7 @@ export const REQUEST_TRANSITIONS = {
     'cooling_off',
     'discovering',
     'erasing',
+    'needs_attention',
     'refused',
     'cancelled',
   ],
@@ -35,7 +36,7 @@ export const REQUEST_TRANSITIONS = {
 
 export const TASK_TRANSITIONS = {
   pending: ['submitting', 'cancelled'],
-  submitting: ['submitted', 'verifying', 'failed', 'cancelled'],
+  submitting: ['submitted', 'verifying', 'pending', 'failed', 'cancelled'],
   submitted: ['verifying', 'pending', 'failed', 'cancelled'],
   verifying: ['erased', 'pending', 'residue', 'cancelled'],
   unroutable: ['cancelled'],

@@ -16,9 +16,13 @@ export interface StepContext {
   readonly attempts: number;
   /** Somebody asked to cancel the request. */
   readonly cancelRequested: boolean;
+  /** A legal hold: nothing more may be deleted, and what is scheduled is called back. */
+  readonly onHold: boolean;
 }
 
-export type TaskPatch = Partial<Pick<Task, 'rounds' | 'attention' | 'verification' | 'verifyingSince'>>;
+export type TaskPatch = Partial<
+  Pick<Task, 'rounds' | 'attention' | 'verification' | 'verifyingSince' | 'liveSince'>
+>;
 
 /** What one step decided: all of it is written in one transaction, or nothing is. */
 export interface TaskStep {

@@ -65,6 +65,8 @@ export interface Task {
   readonly connection: string;
   /** Null only for an unroutable id without named projects: it stands for all of them. */
   readonly projectKey: string | null;
+  /** Pseudonym of the user id that this task erases. */
+  readonly userRef: string | null;
   readonly state: TaskState;
   readonly unroutableReason: UnroutableReason | null;
   readonly attention: TaskAttention | null;
@@ -72,6 +74,8 @@ export interface Task {
   readonly verification: Verification | null;
   /** When the first verification after the current round looked, RFC 3339; the settling time counts from it. */
   readonly verifyingSince: string | null;
+  /** When the subject was first seen live before this round's submission, RFC 3339. */
+  readonly liveSince: string | null;
 }
 
 /** The round under way, or undefined before the first. */

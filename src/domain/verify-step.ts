@@ -1,3 +1,4 @@
+import { liveSessionsOf } from './live-step.ts';
 import type { EventDraft } from './events.ts';
 import type { CallFailure, Outcome, Page, RemoteSession, RemoteUser } from './openreplay.ts';
 import {
@@ -59,8 +60,7 @@ function userResult(read: Outcome<RemoteUser>, userId: string): Verification['us
 function liveResult(read: Outcome<Page<RemoteSession>>, userId: string): Verification['live'] {
   if (!read.ok) return 'unavailable';
   // A server that ignores the filter lists everybody; whom it names otherwise is not the subject.
-  const own = read.value.items.filter((session) => session.userId === undefined || session.userId === userId);
-  return own.length > 0 ? 'residue' : 'absent';
+  return liveSessionsOf(read.value, userId).length > 0 ? 'residue' : 'absent';
 }
 
 /** What follows from a verification: erased, another round, another look, or a person. */

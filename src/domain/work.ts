@@ -7,6 +7,8 @@ export type WorkKind = (typeof WORK_KINDS)[number];
 /** Why the next thing is not done yet. */
 export const WAIT_REASONS = [
   'queued',
+  'cooling_off',
+  'subject_live',
   'job_scheduled',
   'job_running',
   'job_unknown',

@@ -13,7 +13,7 @@ const EVENT_FORMAT = 1;
  *   objects, arrays and JSON's own values
  */
 export function encodeEvent(event: AuditEvent | AdminEvent): Uint8Array {
-  const shape = 'keyId' in event ? adminShape(event) : shapeOf(event);
+  const shape = 'requestId' in event ? shapeOf(event) : adminShape(event);
   assertCanonical(shape, event.type);
   const text = canonicalize(shape);
   if (text === undefined) throw notCanonical(event.type);
@@ -41,7 +41,8 @@ function adminShape(event: AdminEvent): EventData {
     at: event.at,
     type: event.type,
     actor: actorText(event.actor),
-    key_id: event.keyId,
+    ...(event.keyId !== undefined && { key_id: event.keyId }),
+    ...(event.holdId !== undefined && { hold_id: event.holdId }),
     data: event.data ?? {},
   };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ExpiryPassedError, ScopeNotHeldError } from '../app/create-api-key.ts';
-import { SubmissionInvalidError } from '../app/submit-request.ts';
+import { SubmissionInvalidError } from '../app/check-submission.ts';
+import { HoldSubjectInvalidError } from '../app/standing-holds.ts';
 import { LetheError } from '../domain/errors.ts';
 import { invalidFields } from './field-errors.ts';
 import { HttpProblem, type ProblemCode } from './problem.ts';
@@ -21,6 +22,10 @@ function problemOfUseCase(error: LetheError): HttpProblem {
       detail: `expected ${expected}`,
     }));
     return invalidFields('SUBMISSION_INVALID', errors);
+  }
+  if (error instanceof HoldSubjectInvalidError) {
+    const detail = 'expected one identifier: either userId or email';
+    return invalidFields('COMMAND_INVALID', [{ pointer: '/subject', detail }]);
   }
   if (error instanceof ExpiryPassedError) {
     return invalidFields('COMMAND_INVALID', [{ pointer: '/expiresAt', detail: 'expected a time to come' }]);
@@ -43,6 +48,12 @@ function problemOfUseCase(error: LetheError): HttpProblem {
 const SAID_AS_IT_IS: readonly ProblemCode[] = [
   'IDEMPOTENCY_KEY_REUSED',
   'REQUEST_CLOSED',
+  'REQUEST_STATE_FORBIDS',
+  'APPROVER_IS_SUBMITTER',
+  'EXTENSION_REFUSED',
+  'NOTHING_TO_RETRY',
+  'TASKS_UNDER_WAY',
+  'HOLD_STANDS',
   'SUBJECT_GONE',
   'API_KEY_NOT_FOUND',
   'API_KEY_ENDED',

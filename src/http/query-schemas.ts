@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PAGE_MAX, REQUEST_ID, requestState } from '../app/request-schema.ts';
+import { HOLD_ID } from '../app/standing-holds.ts';
 import { reference } from './submission-schema.ts';
 
 const LIMIT_DEFAULT = 50;
@@ -31,6 +32,24 @@ export const listQuerySchema = z.strictObject({
   cursor: z
     .string('nextCursor of the page before')
     .regex(REQUEST_ID, 'nextCursor of the page before')
+    .optional()
+    .meta({ description: '`nextCursor` of the page before.' }),
+  limit,
+});
+
+/** `?standing=&limit=&cursor=` */
+export const holdsQuerySchema = z.strictObject({
+  standing: z
+    .enum(['true', 'false'], 'true or false')
+    .default('false')
+    .transform((value) => value === 'true')
+    .meta({
+      description: 'Only holds that stand.',
+      override: { type: 'boolean', enum: undefined, default: false },
+    }),
+  cursor: z
+    .string('nextCursor of the page before')
+    .regex(HOLD_ID, 'nextCursor of the page before')
     .optional()
     .meta({ description: '`nextCursor` of the page before.' }),
   limit,

@@ -9,6 +9,9 @@ import type { Readiness } from './readiness.ts';
 /** What a route concerns, with a sentence for the reader of the OpenAPI document. */
 export const TAGS = {
   'erasure requests': 'Taking erasure requests in, following them and cancelling them.',
+  decisions:
+    'What people decide about a request. Each decision is kept with who took it, when and in what words.',
+  'legal holds': 'Standing holds by subject: nothing of a held subject is deleted.',
   'API keys': 'Making keys, ending them and giving them new tokens, and what was done to them.',
   service: 'What the service says of itself. Needs no API key.',
 } as const;

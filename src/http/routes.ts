@@ -15,6 +15,18 @@ import { showOpenApiDocument } from './routes/show-openapi-document.ts';
 import { showReadiness } from './routes/show-readiness.ts';
 import { showRequestSubject } from './routes/show-request-subject.ts';
 import { submitErasureRequest } from './routes/submit-erasure-request.ts';
+import { approveErasureRequest } from './routes/approve-erasure-request.ts';
+import { closeErasureRequest } from './routes/close-erasure-request.ts';
+import { createStandingHold } from './routes/create-hold.ts';
+import { extendErasureRequest } from './routes/extend-erasure-request.ts';
+import { holdErasureRequest } from './routes/hold-erasure-request.ts';
+import { listRequestDecisions } from './routes/list-decisions.ts';
+import { listStandingHolds } from './routes/list-holds.ts';
+import { refuseErasureRequest } from './routes/refuse-erasure-request.ts';
+import { releaseErasureRequest } from './routes/release-erasure-request.ts';
+import { releaseStandingHold } from './routes/release-hold.ts';
+import { retryErasureRequest } from './routes/retry-erasure-request.ts';
+import { verifySubjectIdentity } from './routes/verify-identity.ts';
 
 /** Every route of the API, in the order of the document. */
 export const ROUTES: readonly Route[] = [
@@ -24,6 +36,18 @@ export const ROUTES: readonly Route[] = [
   listRequestEvents,
   cancelErasureRequest,
   showRequestSubject,
+  listRequestDecisions,
+  verifySubjectIdentity,
+  approveErasureRequest,
+  refuseErasureRequest,
+  extendErasureRequest,
+  retryErasureRequest,
+  closeErasureRequest,
+  holdErasureRequest,
+  releaseErasureRequest,
+  createStandingHold,
+  listStandingHolds,
+  releaseStandingHold,
   listKeys,
   createKey,
   revokeKey,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { regulation } from '../app/request-schema.ts';
-import type { Submission } from '../app/submit-request.ts';
+import type { Submission } from '../app/check-submission.ts';
 import { PROJECT_KEY } from '../domain/identifiers.ts';
 
 const USER_ID_MAX = 4096;
@@ -15,6 +15,14 @@ function text(max: number, expected = `a text of at most ${max} characters`) {
     .string(expected)
     .refine((value) => Array.from(value).length <= max, expected)
     .meta({ maxLength: max });
+}
+
+/** A text of 1 to `max` characters that is more than white space. */
+export function longText(max: number) {
+  const expected = `a text of 1 to ${max} characters`;
+  return text(max, expected)
+    .refine((value) => value.trim() !== '', expected)
+    .meta({ minLength: 1, maxLength: max });
 }
 
 /** What is shown in lists: one line of 1 to `max` characters. */
@@ -46,20 +54,25 @@ export const dateTime = z.iso
   .transform((value) => new Date(value))
   .refine((date) => date.getTime() >= 0, dateTimeExpected);
 
+const tasks = 'a whole number from 0 to 10000';
+/** How many users in projects somebody expects to be found. */
+export const tasksExpected = z.int(tasks).min(0, tasks).max(10_000, tasks);
+
 const projectKeysExpected = `a list of 1 to ${PROJECTS_MAX} project keys`;
 
 /** Not trimmed, folded or normalised, and of any characters: an id that can never be sent is kept for a person. */
-const subject = z.strictObject(
+export const subject = z.strictObject(
   {
     userId: text(USER_ID_MAX).optional().meta({
       description:
         'The id that was set with `tracker.setUserID`, exactly: it is never trimmed, folded or normalised.',
     }),
-    email: text(EMAIL_MAX)
-      .optional()
-      .meta({ description: 'Not offered yet; a submission that has it is refused.' }),
+    email: text(EMAIL_MAX).optional().meta({
+      description:
+        'Searched for in every project; only users with the very address count, the domain in any case.',
+    }),
   },
-  'an object with userId',
+  'an object with userId, email, or both',
 );
 
 /** The body of a submission. Each message says what was expected and reads on after "expected". */
@@ -83,6 +96,9 @@ export const submissionSchema: z.ZodType<Submission> = z
         description: 'When the data subject asked, since 1970 and not in the future; left out, now.',
       }),
       reference: reference.optional(),
+      expect: z.strictObject({ tasks: tasksExpected }).optional().meta({
+        description: 'How many users in projects are to be found; when others are, a person decides.',
+      }),
       note: text(NOTE_MAX).optional().meta({ description: 'Kept encrypted.' }),
     },
     'an object with subject',

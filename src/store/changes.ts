@@ -11,6 +11,7 @@ const COLUMNS_OF_TASK = {
   attention: 'text',
   verification: 'jsonb',
   verifyingSince: 'timestamptz',
+  liveSince: 'timestamptz',
 } as const satisfies Record<keyof TaskChange['patch'], string>;
 
 const COLUMNS_OF_REQUEST = {
@@ -18,6 +19,13 @@ const COLUMNS_OF_REQUEST = {
   attention: 'text',
   completedAt: 'timestamptz',
   cancelRequestedAt: 'timestamptz',
+  outcome: 'text',
+  heldFrom: 'text',
+  heldBy: 'text',
+  identityVerifiedAt: 'timestamptz',
+  coolingOffUntil: 'timestamptz',
+  expectedTasks: 'int',
+  extendedAt: 'timestamptz',
 } as const satisfies Record<keyof RequestPatch, string>;
 
 const counts = z.tuple([z.object({ ours: z.number(), task: z.number(), request: z.number() })]);

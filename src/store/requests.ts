@@ -1,64 +1,106 @@
 import pg from 'pg';
 import { z } from 'zod';
-import type { NewRequest, RequestFilter, Sealed } from '../app/ports.ts';
-import { CHANNELS, REGULATIONS, REQUEST_ATTENTIONS, type ErasureRequest } from '../domain/request.ts';
+import type { NewRequest, RequestFilter, RequestScope } from '../app/ports.ts';
+import { REGULATIONS } from '../domain/regulation.ts';
+import {
+  CHANNELS,
+  HOLDERS,
+  OUTCOMES,
+  REQUEST_ATTENTIONS,
+  SUBJECT_KINDS,
+  type ErasureRequest,
+} from '../domain/request.ts';
 import { REQUEST_STATES } from '../domain/states.ts';
-import type { Queryable } from './connection.ts';
+import { clock } from './clock.ts';
+import type { Queryable, Rows } from './connection.ts';
 
-const COLUMNS = `id, state, attention, regulation, channel, connection, project_keys, reference, subject_kind,
-  subject_key_version, encode(subject_ref, 'hex') AS subject_ref, submitted_by, received_at, created_at, updated_at,
-  completed_at, cancel_requested_at, event_count`;
+const COLUMNS = `id, state, attention, outcome, held_from, held_by, regulation, channel, connection, project_keys,
+  reference, subject_kind, subject_key_version, encode(subject_ref, 'hex') AS subject_ref, submitted_by, received_at,
+  created_at, updated_at, completed_at, cancel_requested_at, identity_required, identity_verified_at, approvals_needed,
+  cooling_off_ms::float8 AS cooling_off_ms, cooling_off_until, expected_tasks, clock, extended_at, event_count`;
 
-const row = z
-  .object({
-    id: z.string(),
-    state: z.enum(REQUEST_STATES),
-    attention: z.enum(REQUEST_ATTENTIONS).nullable(),
-    regulation: z.enum(REGULATIONS),
-    channel: z.enum(CHANNELS),
-    connection: z.string(),
-    project_keys: z.array(z.string()).nullable(),
-    reference: z.string().nullable(),
-    subject_kind: z.literal('user_id'),
-    subject_key_version: z.number(),
-    subject_ref: z.string(),
-    submitted_by: z.string(),
-    received_at: z.date(),
-    created_at: z.date(),
-    updated_at: z.date(),
-    completed_at: z.date().nullable(),
-    cancel_requested_at: z.date().nullable(),
-    event_count: z.number(),
-  })
-  .transform((from): ErasureRequest => ({
-    id: from.id,
-    state: from.state,
-    attention: from.attention,
-    regulation: from.regulation,
-    channel: from.channel,
-    connection: from.connection,
-    projectKeys: from.project_keys,
-    reference: from.reference,
-    subjectRef: { kind: from.subject_kind, keyVersion: from.subject_key_version, value: from.subject_ref },
-    submittedBy: from.submitted_by,
-    receivedAt: from.received_at,
-    createdAt: from.created_at,
-    updatedAt: from.updated_at,
-    completedAt: from.completed_at,
-    cancelRequestedAt: from.cancel_requested_at,
-    eventCount: from.event_count,
-  }));
+/** Apart from the columns: under a lock it is read by a statement of its own, which sees what came before the lock. */
+const APPROVALS = '(SELECT count(*)::int FROM approvals WHERE request_id = erasure_requests.id) AS approvals';
+
+const columns = z.object({
+  id: z.string(),
+  state: z.enum(REQUEST_STATES),
+  attention: z.enum(REQUEST_ATTENTIONS).nullable(),
+  outcome: z.enum(OUTCOMES).nullable(),
+  held_from: z.enum(REQUEST_STATES).nullable(),
+  held_by: z.enum(HOLDERS).nullable(),
+  regulation: z.enum(REGULATIONS),
+  channel: z.enum(CHANNELS),
+  connection: z.string().nullable(),
+  project_keys: z.array(z.string()).nullable(),
+  reference: z.string().nullable(),
+  subject_kind: z.enum(SUBJECT_KINDS),
+  subject_key_version: z.number(),
+  subject_ref: z.string(),
+  submitted_by: z.string(),
+  received_at: z.date(),
+  created_at: z.date(),
+  updated_at: z.date(),
+  completed_at: z.date().nullable(),
+  cancel_requested_at: z.date().nullable(),
+  identity_required: z.boolean(),
+  identity_verified_at: z.date().nullable(),
+  approvals_needed: z.literal([0, 1, 2]),
+  approvals: z.number(),
+  cooling_off_ms: z.number(),
+  cooling_off_until: z.date().nullable(),
+  expected_tasks: z.number().nullable(),
+  clock: clock.nullable(),
+  extended_at: z.date().nullable(),
+  event_count: z.number(),
+});
+
+const row = columns.transform((from): ErasureRequest => ({
+  id: from.id,
+  state: from.state,
+  attention: from.attention,
+  outcome: from.outcome,
+  heldFrom: from.held_from,
+  heldBy: from.held_by,
+  regulation: from.regulation,
+  channel: from.channel,
+  connection: from.connection,
+  projectKeys: from.project_keys,
+  reference: from.reference,
+  subjectRef: { kind: from.subject_kind, keyVersion: from.subject_key_version, value: from.subject_ref },
+  submittedBy: from.submitted_by,
+  receivedAt: from.received_at,
+  createdAt: from.created_at,
+  updatedAt: from.updated_at,
+  completedAt: from.completed_at,
+  cancelRequestedAt: from.cancel_requested_at,
+  identityRequired: from.identity_required,
+  identityVerifiedAt: from.identity_verified_at,
+  approvalsNeeded: from.approvals_needed,
+  approvals: from.approvals,
+  coolingOffMs: from.cooling_off_ms,
+  coolingOffUntil: from.cooling_off_until,
+  expectedTasks: from.expected_tasks,
+  clock: from.clock,
+  extendedAt: from.extended_at,
+  eventCount: from.event_count,
+}));
 
 /** Inserts a request without events; writeChange adds and counts them. */
 export async function insertRequest(db: Queryable, request: NewRequest): Promise<void> {
   await db.query(
-    `INSERT INTO erasure_requests (id, state, attention, regulation, channel, connection, project_keys, reference,
-       subject_kind, subject_key_version, subject_ref, subject_sealed, note_sealed, submitted_by, received_at, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, decode($11, 'hex'), $12, $13, $14, $15, $16)`,
+    `INSERT INTO erasure_requests (id, state, attention, held_from, held_by, regulation, channel, connection, project_keys,
+       reference, subject_kind, subject_key_version, subject_ref, subject_sealed, note_sealed, submitted_by, received_at,
+       created_at, identity_required, approvals_needed, cooling_off_ms, cooling_off_until, expected_tasks, due_on,
+       extended_due_on, clock)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, decode($13, 'hex'), $14, $15, $16, $17, $18, $19, $20,
+       $21, $22, $23, $24, $25, $26)`,
     [
       request.id,
       request.state,
       request.attention,
+      request.heldFrom,
+      request.heldBy,
       request.regulation,
       request.channel,
       request.connection,
@@ -72,29 +114,55 @@ export async function insertRequest(db: Queryable, request: NewRequest): Promise
       request.submittedBy,
       request.receivedAt,
       request.createdAt,
+      request.identityRequired,
+      request.approvalsNeeded,
+      request.coolingOffMs,
+      request.coolingOffUntil,
+      request.expectedTasks,
+      request.clock?.dueOn ?? null,
+      request.clock?.extendedDueOn ?? null,
+      request.clock === null ? null : JSON.stringify(request.clock),
     ],
   );
 }
 
 export async function findRequest(db: Queryable, id: string): Promise<ErasureRequest | undefined> {
-  const { rows } = await db.query(`SELECT ${COLUMNS} FROM erasure_requests WHERE id = $1`, [id]);
+  const { rows } = await db.query(`SELECT ${COLUMNS}, ${APPROVALS} FROM erasure_requests WHERE id = $1`, [
+    id,
+  ]);
   return rows.length === 0 ? undefined : row.parse(rows[0]);
 }
 
 /** Reads one request with its subject as text of SQL, to stand with other statements in one message. */
-export function selectSql(id: string, options: { lock: boolean }): string {
+export function selectSql(id: string, options: { lock: boolean }): readonly string[] {
+  const literal = pg.escapeLiteral(id);
   const lock = options.lock ? 'FOR NO KEY UPDATE' : '';
-  return `SELECT ${COLUMNS}, subject_sealed FROM erasure_requests WHERE id = ${pg.escapeLiteral(id)} ${lock}`;
+  return [
+    `SELECT ${COLUMNS}, subject_sealed FROM erasure_requests WHERE id = ${literal} ${lock}`,
+    `SELECT ${APPROVALS}, EXISTS (
+       SELECT FROM request_subjects JOIN holds USING (ref)
+       WHERE request_id = erasure_requests.id AND released_at IS NULL
+     ) AS standing_hold FROM erasure_requests WHERE id = ${literal}`,
+  ];
 }
 
 /** What selectSql found. */
 export function readSelected(
-  rows: readonly unknown[],
-): { request: ErasureRequest; subjectSealed: Sealed | null } | undefined {
-  const [first] = rows;
-  return first === undefined ? undefined : { request: row.parse(first), ...sealed.parse(first) };
+  [first]: Rows,
+  [facts]: Rows,
+): Omit<RequestScope, 'tasks' | 'usersSealed'> | undefined {
+  if (first === undefined) return undefined;
+  const { approvals, ...rest } = beside.parse(facts);
+  return {
+    request: row.parse({ ...z.looseObject({}).parse(first), approvals }),
+    ...sealed.parse(first),
+    ...rest,
+  };
 }
 
+const beside = z
+  .object({ approvals: z.number(), standing_hold: z.boolean() })
+  .transform(({ approvals, standing_hold: standingHold }) => ({ approvals, standingHold }));
 const sealed = z
   .object({ subject_sealed: z.instanceof(Buffer).nullable() })
   .transform((from) => ({ subjectSealed: from.subject_sealed }));
@@ -113,7 +181,7 @@ export async function listRequests(db: Queryable, filter: RequestFilter): Promis
   values.push(filter.limit);
   const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
   const { rows } = await db.query(
-    `SELECT ${COLUMNS} FROM erasure_requests ${where} ORDER BY id DESC LIMIT $${values.length}`,
+    `SELECT ${COLUMNS}, ${APPROVALS} FROM erasure_requests ${where} ORDER BY id DESC LIMIT $${values.length}`,
     values,
   );
   return z.array(row).parse(rows);

@@ -1,15 +1,19 @@
 import type pg from 'pg';
 import type { RequestScope, RequestWithTasks, Store, Transaction } from '../app/ports.ts';
 import type { KeyTransaction } from '../app/ports/keys.ts';
+import type { LifeTransaction } from '../app/ports/life.ts';
 import type { ErasureRequest } from '../domain/request.ts';
 import * as adminEvents from './admin-events.ts';
 import * as apiKeys from './api-keys.ts';
 import { writeChange } from './changes.ts';
 import { available, inTransaction, queryAll, type Queryable, type Rows } from './connection.ts';
+import * as decisions from './decisions.ts';
 import * as events from './events.ts';
+import * as holds from './holds.ts';
 import * as idempotencyKeys from './idempotency-keys.ts';
 import { useApiKey } from './key-use.ts';
 import * as requests from './requests.ts';
+import * as subjects from './subjects.ts';
 import * as tasks from './tasks.ts';
 import * as work from './work.ts';
 
@@ -38,6 +42,10 @@ export function createStore(pool: pg.Pool): Store {
     claimDueWork: (limits) => available(work.claimDueWork(pool, limits)),
     renewLeases: (leases, holdMs) => available(work.renewLeases(pool, leases, holdMs)),
     releaseLeases: (leases) => available(work.renewLeases(pool, leases, 0)),
+    listOpenRequestsOf: (refs) => available(subjects.listOpenRequestsOf(pool, refs)),
+    listHeldRequestsOf: (ref) => available(subjects.listHeldRequestsOf(pool, ref)),
+    listDecisions: (requestId) => available(decisions.listDecisions(pool, requestId)),
+    listHolds: (filter) => available(holds.listHolds(pool, filter)),
     useApiKey: (use) => available(useApiKey(pool, use)),
     listApiKeys: () => available(apiKeys.listApiKeys(pool)),
     listAdminEventBytes: (page) => available(adminEvents.listAdminEventBytes(pool, page)),
@@ -55,10 +63,26 @@ function openTransaction(db: Queryable, now: Date): Transaction {
     insertWork: (rows) => work.insertWork(db, rows),
     write: (requestId, change) => writeChange(db, requestId, change),
     redirectWork: (requestId, from, to) => work.redirectWork(db, requestId, { from, to }),
+    restoreWork: (rows) => work.restoreWork(db, rows),
+    deleteUnheldWork: (requestId, kinds) => work.deleteUnheldWork(db, requestId, kinds),
     deleteWorkOf: (requestId, taskId) => work.deleteWorkOf(db, requestId, taskId),
     reserveAnswer: (key, fingerprint) => idempotencyKeys.reserveAnswer(db, key, fingerprint),
     fillAnswer: (key, answer) => idempotencyKeys.fillAnswer(db, key, answer),
+    ...lifeTransaction(db),
     ...keyTransaction(db),
+  };
+}
+
+function lifeTransaction(db: Queryable): LifeTransaction {
+  return {
+    insertSubjectRefs: (requestId, refs) => subjects.insertSubjectRefs(db, requestId, refs),
+    insertDecision: (decision) => decisions.insertDecision(db, decision),
+    insertApproval: (approval) => decisions.insertApproval(db, approval),
+    listOpenRequestsOf: (refs, but) => subjects.listOpenRequestsOf(db, refs, but),
+    hasStandingHold: (refs) => holds.hasStandingHold(db, refs),
+    insertHold: (hold) => holds.insertHold(db, hold),
+    lockHold: (id) => holds.lockHold(db, id),
+    releaseHold: (release) => holds.releaseHold(db, release),
   };
 }
 
@@ -76,12 +100,12 @@ function keyTransaction(db: Queryable): KeyTransaction {
 
 /** Lock first, then read the tasks: each statement sees what was committed when it began. */
 function scopeSql(requestId: string, options: { lock: boolean }): readonly string[] {
-  return [requests.selectSql(requestId, options), tasks.selectSql(requestId)];
+  return [...requests.selectSql(requestId, options), tasks.selectSql(requestId)];
 }
 
-function readScope([requestRows = [], taskRows = []]: readonly Rows[]): RequestScope | undefined {
-  const found = requests.readSelected(requestRows);
-  return found && { ...found, tasks: tasks.readSelected(taskRows) };
+function readScope([first = [], facts = [], taskRows = []]: readonly Rows[]): RequestScope | undefined {
+  const found = requests.readSelected(first, facts);
+  return found && { ...found, ...tasks.readSelected(taskRows) };
 }
 
 async function withTasks(
@@ -90,10 +114,15 @@ async function withTasks(
 ): Promise<readonly RequestWithTasks[]> {
   if (found.length === 0) return [];
   const ids = found.map((request) => request.id);
-  const [taskRows, waitingRows] = await Promise.all([tasks.listTasks(db, ids), work.listWaiting(db, ids)]);
+  const [taskRows, waitingRows, related] = await Promise.all([
+    tasks.listTasks(db, ids),
+    work.listWaiting(db, ids),
+    subjects.listRelated(db, ids),
+  ]);
   return found.map((request) => ({
     request,
     tasks: taskRows.filter((task) => task.requestId === request.id),
     waiting: waitingRows.filter((waiting) => waiting.requestId === request.id),
+    related: related.get(request.id) ?? [],
   }));
 }

@@ -2,9 +2,10 @@ import pg from 'pg';
 import { z } from 'zod';
 import { UNROUTABLE_REASONS } from '../domain/identifiers.ts';
 import { REMOTE_STATUSES } from '../domain/openreplay.ts';
+import type { NewTask, RequestScope } from '../app/ports.ts';
 import { TASK_STATES } from '../domain/states.ts';
 import { TASK_ATTENTIONS, type Task } from '../domain/task.ts';
-import type { Queryable } from './connection.ts';
+import type { Queryable, Rows } from './connection.ts';
 
 const round = z.object({
   number: z.number(),
@@ -41,6 +42,8 @@ const row = z
     rounds: z.array(round),
     verification: verification.nullable(),
     verifying_since: z.date().nullable(),
+    user_ref: z.string().nullable(),
+    live_since: z.date().nullable(),
   })
   .transform((from): Task => ({
     id: from.id,
@@ -53,13 +56,20 @@ const row = z
     rounds: from.rounds,
     verification: from.verification,
     verifyingSince: from.verifying_since?.toISOString() ?? null,
+    userRef: from.user_ref,
+    liveSince: from.live_since?.toISOString() ?? null,
   }));
 
-export async function insertTasks(db: Queryable, tasks: readonly Task[]): Promise<void> {
+export async function insertTasks(db: Queryable, tasks: readonly NewTask[]): Promise<void> {
   if (tasks.length === 0) return;
   await db.query(
-    `INSERT INTO tasks (id, request_id, connection, project_key, state, unroutable_reason, attention, rounds)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[])`,
+    `INSERT INTO tasks (id, request_id, connection, project_key, state, unroutable_reason, attention, rounds, user_ref,
+       user_sealed)
+     SELECT id, request_id, connection, project_key, state, unroutable_reason, attention, rounds, decode(user_ref, 'hex'),
+       user_sealed
+     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $9::text[],
+       $10::bytea[]) AS given (id, request_id, connection, project_key, state, unroutable_reason, attention, rounds,
+       user_ref, user_sealed)`,
     [
       tasks.map((task) => task.id),
       tasks.map((task) => task.requestId),
@@ -69,21 +79,29 @@ export async function insertTasks(db: Queryable, tasks: readonly Task[]): Promis
       tasks.map((task) => task.unroutableReason),
       tasks.map((task) => task.attention),
       tasks.map((task) => JSON.stringify(task.rounds)),
+      tasks.map((task) => task.userRef),
+      tasks.map((task) => task.userSealed),
     ],
   );
 }
 
 const COLUMNS = `id, request_id, connection, project_key, state, unroutable_reason, attention, rounds, verification,
-  verifying_since`;
+  verifying_since, encode(user_ref, 'hex') AS user_ref, live_since`;
 
 /** Reads a request's tasks as text of SQL, to stand with other statements in one message. */
 export function selectSql(requestId: string): string {
-  return `SELECT ${COLUMNS} FROM tasks WHERE request_id = ${pg.escapeLiteral(requestId)} ORDER BY id`;
+  return `SELECT ${COLUMNS}, user_sealed FROM tasks WHERE request_id = ${pg.escapeLiteral(requestId)} ORDER BY id`;
 }
 
-/** What selectSql found. */
-export function readSelected(rows: readonly unknown[]): readonly Task[] {
-  return z.array(row).parse(rows);
+const sealed = z.object({ id: z.string(), user_sealed: z.instanceof(Buffer).nullable() });
+
+/** What selectSql found; the ciphertext of each task's user id, by the task's id. */
+export function readSelected(rows: Rows): Pick<RequestScope, 'tasks' | 'usersSealed'> {
+  const users = z.array(sealed).parse(rows);
+  return {
+    tasks: z.array(row).parse(rows),
+    usersSealed: new Map(users.flatMap((user) => (user.user_sealed ? [[user.id, user.user_sealed]] : []))),
+  };
 }
 
 /** The tasks of these requests, oldest first. */

@@ -6,11 +6,15 @@ import type { Queryable } from './connection.ts';
 const kind = z.enum(WORK_KINDS);
 
 export async function insertWork(db: Queryable, work: readonly NewWork[]): Promise<void> {
+  await insertRows(db, work, '');
+}
+
+async function insertRows(db: Queryable, work: readonly NewWork[], onConflict: string): Promise<void> {
   if (work.length === 0) return;
   await db.query(
     `INSERT INTO work (request_id, task_id, connection, project_key, kind, run_at, reason, attempts)
      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[],
-       $8::int[])`,
+       $8::int[]) ${onConflict}`,
     [
       work.map((row) => row.requestId),
       work.map((row) => row.taskId),
@@ -42,6 +46,23 @@ export async function delayWork(
 /** Deletes work, if the lease is still ours. */
 export async function deleteWork(db: Queryable, lease: WorkLease): Promise<void> {
   await db.query('DELETE FROM work WHERE id = $1 AND lease = $2', [lease.id, lease.lease]);
+}
+
+/** Work that is there already stays as it is: a worker may hold it. */
+export async function restoreWork(db: Queryable, work: readonly NewWork[]): Promise<void> {
+  await insertRows(db, work, 'ON CONFLICT (request_id, task_id) DO NOTHING');
+}
+
+/** Work that a worker holds is left to it. */
+export async function deleteUnheldWork(
+  db: Queryable,
+  requestId: string,
+  kinds: readonly WorkKind[],
+): Promise<void> {
+  await db.query('DELETE FROM work WHERE request_id = $1 AND kind = ANY ($2) AND NOT held', [
+    requestId,
+    kinds,
+  ]);
 }
 
 export async function deleteWorkOf(db: Queryable, requestId: string, taskId: string | null): Promise<void> {

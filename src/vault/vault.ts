@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } f
 import { z } from 'zod';
 import type { Sealed, Vault } from '../app/ports.ts';
 import { LetheError } from '../domain/errors.ts';
-import type { Subject } from '../domain/request.ts';
+import type { Subject, SubjectRef } from '../domain/request.ts';
 
 /** The version of the keys derived here; written beside every pseudonym and into every ciphertext. */
 const KEY_VERSION = 1;
@@ -10,7 +10,12 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const MASTER_KEY_BYTES = 32;
 
-const sealedSubject = z.strictObject({ userId: z.string() });
+const sealedSubject = z
+  .strictObject({ userId: z.string().optional(), email: z.string().optional() })
+  .transform(({ userId, email }): Subject => ({
+    ...(userId !== undefined && { userId }),
+    ...(email !== undefined && { email }),
+  }));
 
 /** A ciphertext that is not what it is said to be: another row's, changed, or of another key. Code VAULT_UNREADABLE. */
 export class VaultUnreadableError extends LetheError {
@@ -36,17 +41,24 @@ export function createVault(options: { masterKey: Uint8Array; tenant: string }):
   const sealKey = derive('seal');
   const refKey = derive('subject-ref');
   const fingerprintKey = derive('fingerprint');
-  const sealed = (requestId: string, field: string) => ({ key: sealKey, aad: `${requestId}\0${field}` });
+  const sealed = (ownerId: string, field: string) => ({ key: sealKey, aad: `${ownerId}\0${field}` });
+  const refOf = (kind: SubjectRef['kind'], identifier: string): SubjectRef => ({
+    kind,
+    keyVersion: KEY_VERSION,
+    value: createHmac('sha256', refKey)
+      .update(refInput(tenant, kind, identifier))
+      .digest('hex'),
+  });
   return {
-    subjectRef: ({ userId }) => ({
-      kind: 'user_id',
-      keyVersion: KEY_VERSION,
-      value: createHmac('sha256', refKey).update(refInput(tenant, userId)).digest('hex'),
-    }),
+    subjectRefs: ({ userId, email }) => [
+      ...(userId === undefined ? [] : [refOf('user_id', userId)]),
+      ...(email === undefined ? [] : [refOf('email', email)]),
+    ],
     // As JSON, which keeps ids that are not well-formed Unicode exactly as they came.
-    sealSubject: (requestId, subject) => seal(JSON.stringify(subject), sealed(requestId, 'subject')),
-    openSubject: (requestId, value) => openSubject(value, sealed(requestId, 'subject')),
-    sealText: (requestId, text) => seal(JSON.stringify(text), sealed(requestId, 'note')),
+    sealSubject: (ownerId, subject) => seal(JSON.stringify(subject), sealed(ownerId, 'subject')),
+    openSubject: (ownerId, value) => openAs(sealedSubject, value, sealed(ownerId, 'subject')),
+    sealText: (ownerId, text, field = 'note') => seal(JSON.stringify(text), sealed(ownerId, field)),
+    openText: (ownerId, value, field = 'note') => openAs(z.string(), value, sealed(ownerId, field)),
     fingerprint: (text) => createHmac('sha256', fingerprintKey).update(text).digest(),
   };
 }
@@ -55,12 +67,11 @@ export function createVault(options: { masterKey: Uint8Array; tenant: string }):
  * `"v1\0" tenant "\0" kind "\0" identifier`. An id that is not well-formed has no UTF-8: its UTF-16 code units stand
  * in, under a kind of their own, so that two such ids never share a pseudonym.
  */
-function refInput(tenant: string, userId: string): Buffer {
-  const wellFormed = userId.isWellFormed();
-  const kind = wellFormed ? 'user_id' : 'user_id_utf16';
+function refInput(tenant: string, kind: string, identifier: string): Buffer {
+  const wellFormed = identifier.isWellFormed();
   return Buffer.concat([
-    Buffer.from(`v1\0${tenant}\0${kind}\0`, 'utf8'),
-    Buffer.from(userId, wellFormed ? 'utf8' : 'utf16le'),
+    Buffer.from(`v1\0${tenant}\0${kind}${wellFormed ? '' : '_utf16'}\0`, 'utf8'),
+    Buffer.from(identifier, wellFormed ? 'utf8' : 'utf16le'),
   ]);
 }
 
@@ -78,9 +89,9 @@ function seal(plaintext: string, { key, aad }: SealContext): Sealed {
   return Buffer.concat([Buffer.from([KEY_VERSION]), nonce, body, cipher.getAuthTag()]);
 }
 
-function openSubject(value: Sealed, context: SealContext): Subject {
+function openAs<T>(schema: z.ZodType<T>, value: Sealed, context: SealContext): T {
   try {
-    return sealedSubject.parse(JSON.parse(open(value, context)));
+    return schema.parse(JSON.parse(open(value, context)));
   } catch (cause) {
     throw new VaultUnreadableError(cause);
   }

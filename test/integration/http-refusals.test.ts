@@ -377,7 +377,7 @@ describe('422', () => {
     ['null', { subject: null, projectKeys: null, note: null }, ['/note', '/projectKeys', '/subject']],
     [
       'mistakes of both kinds',
-      { subject: { email: PERSON }, connection: 'x', projectKeys: ['/'] },
+      { subject: { email: `${PERSON} and more` }, connection: 'x', projectKeys: ['/'] },
       ['/connection', '/projectKeys/0', '/subject/email'],
     ],
   ])('for %s, each named', async (_name, changes, expected) => {
@@ -385,13 +385,11 @@ describe('422', () => {
   });
 
   it.each<[string, unknown, string[]]>([
-    ['an e-mail address alone', { subject: { email: PERSON } }, ['/subject/email']],
-    [
-      'an e-mail address beside the user id',
-      { subject: { email: PERSON, userId: PERSON } },
-      ['/subject/email'],
-    ],
-    ['an empty subject', { subject: {} }, ['/subject/userId']],
+    ['what is no e-mail address', { subject: { email: 'jane.roe' } }, ['/subject/email']],
+    ['an address that nobody has', { subject: { email: '@example.org' } }, ['/subject/email']],
+    ['an empty subject', { subject: {} }, ['/subject']],
+    ['fewer tasks than none', { ...GOOD, expect: { tasks: -1 } }, ['/expect/tasks']],
+    ['half a task', { ...GOOD, expect: { tasks: 0.5 } }, ['/expect/tasks']],
     ['an empty object', {}, ['/subject']],
     ['a list', [GOOD], ['']],
     ['a text', PERSON, ['']],

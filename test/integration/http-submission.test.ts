@@ -32,7 +32,7 @@ async function count(sql: string, ...values: unknown[]): Promise<number> {
 const requestCount = () => count('erasure_requests');
 
 /** The user id that is sealed in the database. */
-async function sealedUserId(requestId: string): Promise<string> {
+async function sealedUserId(requestId: string): Promise<string | undefined> {
   const scope = await stage.deps.store.findScope(requestId);
   if (scope?.subjectSealed == null) throw new Error('there is no such subject');
   return stage.deps.vault.openSubject(requestId, scope.subjectSealed).userId;
@@ -48,6 +48,8 @@ describe('a submission', () => {
       id: view.id,
       state: 'discovering',
       attention: null,
+      outcome: null,
+      hold: null,
       regulation: 'gdpr',
       channel: 'api',
       connection: 'default',
@@ -59,6 +61,12 @@ describe('a submission', () => {
       updatedAt: view.createdAt,
       completedAt: null,
       cancelRequestedAt: null,
+      identity: { required: false, verifiedAt: null },
+      approvals: { needed: 0, given: 0 },
+      coolingOffUntil: null,
+      expectedTasks: null,
+      clock: expect.objectContaining({ receivedOn: view.createdAt.slice(0, 10), extendedAt: null }),
+      related: [],
       waiting: {
         reason: 'queued',
         actsNext: 'lethe',

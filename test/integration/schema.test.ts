@@ -7,7 +7,9 @@ import { dumpSchema } from '../../db/dump-schema.ts';
 import { migrate } from '../../db/migrate.ts';
 import { SCOPES } from '../../src/app/authenticate.ts';
 import { UNROUTABLE_REASONS } from '../../src/domain/identifiers.ts';
-import { CHANNELS, REGULATIONS, REQUEST_ATTENTIONS, type SubjectRef } from '../../src/domain/request.ts';
+import { DECISION_KINDS } from '../../src/domain/policy.ts';
+import { REGULATIONS } from '../../src/domain/regulation.ts';
+import { CHANNELS, HOLDERS, OUTCOMES, REQUEST_ATTENTIONS, SUBJECT_KINDS } from '../../src/domain/request.ts';
 import { REQUEST_STATES, STUCK_TASK_STATES, TASK_STATES } from '../../src/domain/states.ts';
 import { TASK_ATTENTIONS } from '../../src/domain/task.ts';
 import { WAIT_REASONS, WORK_KINDS } from '../../src/domain/work.ts';
@@ -15,14 +17,18 @@ import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../s
 
 const SCHEMA_FILE = path.join(import.meta.dirname, '..', '..', 'db', 'schema.sql');
 
-const SUBJECT_KINDS = { user_id: true } satisfies Record<SubjectRef['kind'], true>;
 /** Each column whose words the domain knows. */
 const WORDS: readonly { table: Table; column: string; words: readonly string[] }[] = [
   { table: 'erasure_requests', column: 'state', words: REQUEST_STATES },
   { table: 'erasure_requests', column: 'attention', words: REQUEST_ATTENTIONS },
   { table: 'erasure_requests', column: 'regulation', words: REGULATIONS },
   { table: 'erasure_requests', column: 'channel', words: CHANNELS },
-  { table: 'erasure_requests', column: 'subject_kind', words: Object.keys(SUBJECT_KINDS) },
+  { table: 'erasure_requests', column: 'subject_kind', words: SUBJECT_KINDS },
+  { table: 'erasure_requests', column: 'outcome', words: OUTCOMES },
+  { table: 'erasure_requests', column: 'held_by', words: HOLDERS },
+  { table: 'decisions', column: 'kind', words: DECISION_KINDS },
+  { table: 'holds', column: 'kind', words: SUBJECT_KINDS },
+  { table: 'request_subjects', column: 'kind', words: SUBJECT_KINDS },
   { table: 'tasks', column: 'state', words: TASK_STATES },
   { table: 'tasks', column: 'attention', words: TASK_ATTENTIONS },
   { table: 'tasks', column: 'unroutable_reason', words: UNROUTABLE_REASONS },
@@ -31,7 +37,15 @@ const WORDS: readonly { table: Table; column: string; words: readonly string[] }
   { table: 'api_keys', column: 'scopes', words: SCOPES },
 ];
 
-type Table = 'api_keys' | 'erasure_requests' | 'tasks' | 'work' | 'audit_events';
+type Table =
+  | 'api_keys'
+  | 'erasure_requests'
+  | 'tasks'
+  | 'work'
+  | 'audit_events'
+  | 'decisions'
+  | 'holds'
+  | 'request_subjects';
 type Row = Readonly<Record<string, unknown>>;
 const NOW = new Date('2026-03-05T12:00:00Z');
 
@@ -63,6 +77,18 @@ const ROWS: Readonly<Record<Table, Row>> = {
     reason: 'queued',
   },
   audit_events: { request_id: 'er_1', seq: 0, type: 'request.received', bytes: Buffer.from('{}') },
+  decisions: { request_id: 'er_1', kind: 'held', decided_by: 'ak_1', decided_at: NOW },
+  holds: {
+    id: 'hd_1',
+    ref: Buffer.alloc(32),
+    kind: 'user_id',
+    key_version: 1,
+    subject_sealed: Buffer.alloc(40),
+    reason_sealed: Buffer.alloc(40),
+    created_by: 'ak_1',
+    created_at: NOW,
+  },
+  request_subjects: { request_id: 'er_1', ref: Buffer.alloc(32), kind: 'user_id', key_version: 1 },
 };
 /** What makes a row of the table another one. */
 const ANOTHER: Readonly<Record<Table, Row>> = {
@@ -71,11 +97,21 @@ const ANOTHER: Readonly<Record<Table, Row>> = {
   tasks: { id: 'tk_2', project_key: 'projectB' },
   work: { task_id: null },
   audit_events: { seq: 1 },
+  decisions: {},
+  holds: { id: 'hd_2' },
+  request_subjects: { ref: Buffer.alloc(32, 1) },
 };
 /** What must go with some words: who needs a person says why, and what is completed says when. */
 const COMPANIONS: Readonly<Record<string, Row>> = {
   'erasure_requests.state.needs_attention': { attention: 'no_projects' },
-  'erasure_requests.state.completed': { completed_at: NOW },
+  'erasure_requests.state.completed': { completed_at: NOW, outcome: 'erased' },
+  'erasure_requests.state.on_hold': { held_from: 'erasing', held_by: 'person' },
+  ...Object.fromEntries(
+    OUTCOMES.map((word) => [`erasure_requests.outcome.${word}`, { state: 'completed', completed_at: NOW }]),
+  ),
+  ...Object.fromEntries(
+    HOLDERS.map((word) => [`erasure_requests.held_by.${word}`, { state: 'on_hold', held_from: 'erasing' }]),
+  ),
   ...Object.fromEntries(
     REQUEST_ATTENTIONS.map((word) => [`erasure_requests.attention.${word}`, { state: 'needs_attention' }]),
   ),
@@ -88,7 +124,16 @@ const COMPANIONS: Readonly<Record<string, Row>> = {
 let database: TestDatabase;
 beforeAll(async () => {
   database = await createTestDatabase();
-  for (const table of ['api_keys', 'erasure_requests', 'tasks', 'work', 'audit_events'] as const)
+  for (const table of [
+    'api_keys',
+    'erasure_requests',
+    'tasks',
+    'work',
+    'audit_events',
+    'decisions',
+    'holds',
+    'request_subjects',
+  ] as const)
     await insert(database.pool, table, ROWS[table]);
 });
 afterAll(() => database.drop());
@@ -173,14 +218,37 @@ it('no other column lists words in SQL that the domain would have to know', asyn
 });
 
 describe('a row', () => {
-  it('of a request says why exactly when a person is needed, and when exactly when it is completed', async () => {
+  it('of an approval is never by the submitter', async () => {
+    const approve = (by: string, submitter: string) =>
+      database.pool.query(
+        'INSERT INTO approvals (request_id, approved_by, submitted_by, approved_at) VALUES ($1, $2, $3, now())',
+        ['er_1', by, submitter],
+      );
+    await insert(database.pool, 'api_keys', {
+      ...ROWS.api_keys,
+      id: 'ak_3',
+      token_hash: Buffer.alloc(32, 3),
+    });
+    await expect(approve('ak_1', 'ak_1')).rejects.toMatchObject({ constraint: 'approvals_by_others' });
+    // Nor by naming somebody else as the submitter.
+    await expect(approve('ak_1', 'ak_3')).rejects.toMatchObject({ code: '23503' });
+    await expect(approve('ak_3', 'ak_1')).resolves.toMatchObject({ rowCount: 1 });
+  });
+
+  it('of a request says why a person is needed, how it ended and who holds it, each exactly when it is so', async () => {
     for (const state of REQUEST_STATES) {
       const takes = async (row: Row) =>
         (await refusalOf('erasure_requests', { state, ...row })) === undefined;
-      const [attention, completed_at] = ['no_projects', NOW];
+      const attention = 'no_projects';
+      const completed = { completed_at: NOW, outcome: 'erased' };
+      const held = { held_from: 'erasing', held_by: 'person' };
       expect([state, await takes({ attention })]).toEqual([state, state === 'needs_attention']);
-      expect([state, await takes({ completed_at })]).toEqual([state, state === 'completed']);
-      expect([state, await takes({})]).toEqual([state, state !== 'needs_attention' && state !== 'completed']);
+      expect([state, await takes(completed)]).toEqual([state, state === 'completed']);
+      expect([state, await takes({ completed_at: NOW })]).toEqual([state, false]);
+      expect([state, await takes(held)]).toEqual([state, state === 'on_hold']);
+      expect([state, await takes({ ...held, attention })]).toEqual([state, state === 'on_hold']);
+      const plain = !['needs_attention', 'completed', 'on_hold'].includes(state);
+      expect([state, await takes({})]).toEqual([state, plain]);
     }
   });
 

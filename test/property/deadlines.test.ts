@@ -13,7 +13,7 @@ import { createCalendars } from '../../src/calendar/create-calendars.ts';
 import type { Calendar } from '../../src/domain/calendar.ts';
 import { addDays, addMonths, daysBetween, isDay, weekdayOf, type Day } from '../../src/domain/day.ts';
 import { checkExtension, clockOf, daysLeft } from '../../src/domain/deadlines.ts';
-import { REGULATIONS, type Regulation } from '../../src/domain/request.ts';
+import { REGULATIONS, type Regulation } from '../../src/domain/regulation.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -1,3 +1,4 @@
+import { isDay } from '../../src/domain/day.ts';
 import { readFile } from 'node:fs/promises';
 import type { OpenAPIBackend, Operation, SetMatchType } from 'openapi-backend';
 import { parse } from 'yaml';
@@ -75,6 +76,7 @@ async function load(): Promise<ApiContract> {
     ajvOpts: { strictSchema: true, allErrors: true },
     customizeAjv: (ajv) => {
       ajv.addFormat('date-time', { validate: isDateTime });
+      ajv.addFormat('date', { validate: isDay });
       return ajv;
     },
   });

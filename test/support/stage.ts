@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { createClocks } from '../../src/calendar/clocks.ts';
+import type { PolicyRule } from '../../src/config.ts';
+import { policyOf } from '../../src/policy-of.ts';
 import { createApiKey } from '../../src/app/create-api-key.ts';
 import type { Deps } from '../../src/app/ports.ts';
 import type { RequestView } from '../../src/app/request-schema.ts';
@@ -30,7 +33,11 @@ const QUICK: Pace = {
   verification: { settleMs: 600, retryMs: 100, requireUserAbsent: true },
   retry: { baseMs: 50, maxMs: 300 },
   rounds: { max: 10, maxFailedJobs: 3 },
+  waitForLiveMs: 0,
 };
+
+const WEEKDAYS = { timeZone: 'UTC', country: undefined, subdivision: undefined };
+const WEEKENDS_ONLY = { gdpr: WEEKDAYS, uk_gdpr: WEEKDAYS, ccpa: WEEKDAYS };
 
 export interface StageOptions {
   readonly backend: QueueBackend;
@@ -40,6 +47,8 @@ export interface StageOptions {
   readonly pace?: Partial<Pace>;
   /** The allow-list of the connection. */
   readonly projects?: readonly string[];
+  /** What must happen before a request may be carried out. */
+  readonly rules?: readonly PolicyRule[];
   readonly withoutWorker?: boolean;
   /** Shared with worker processes that the test starts itself. */
   readonly masterKey?: Uint8Array;
@@ -112,6 +121,10 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       ],
     ]),
     pace: { ...QUICK, ...options.pace },
+    maxMatches: 5,
+    emailLocalPart: 'exact',
+    ...createClocks(WEEKENDS_ONLY),
+    policyFor: (from) => policyOf(options.rules ?? [], from),
     leaseMs: 2_000,
     newId,
     newToken,
@@ -151,7 +164,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       const { requestId } = await submitRequest(
         deps,
         { subject: { userId }, ...changes },
-        { apiKeyId, idempotencyKey: undefined },
+        { apiKeyId, idempotencyKey: undefined, channel: 'api' },
       );
       return show(deps, requestId);
     },

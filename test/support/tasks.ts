@@ -10,11 +10,20 @@ export const PACE: Pace = {
   verification: { settleMs: 600_000, retryMs: 60_000, requireUserAbsent: true },
   retry: { baseMs: 2_000, maxMs: 900_000 },
   rounds: { max: 5, maxFailedJobs: 3 },
+  waitForLiveMs: 0,
 };
 
 /** A step's context at noon, with the most jitter. */
 export function contextAt(changes: Partial<StepContext> = {}): StepContext {
-  return { now: NOON, pace: PACE, random: 0.999_999, attempts: 0, cancelRequested: false, ...changes };
+  return {
+    now: NOON,
+    pace: PACE,
+    random: 0.999_999,
+    attempts: 0,
+    cancelRequested: false,
+    onHold: false,
+    ...changes,
+  };
 }
 
 /** A round whose job was scheduled an hour before noon. */
@@ -47,6 +56,8 @@ export function task(changes: Partial<Task> = {}): Task {
     rounds: [round()],
     verification: null,
     verifyingSince: null,
+    userRef: 'ab'.repeat(32),
+    liveSince: null,
     ...changes,
   };
 }

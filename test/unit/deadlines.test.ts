@@ -4,7 +4,7 @@ import { createCalendars } from '../../src/calendar/create-calendars.ts';
 import type { Calendar, CalendarSettings } from '../../src/domain/calendar.ts';
 import { addDays, addMonths, daysBetween, isDay, weekdayOf, type Day } from '../../src/domain/day.ts';
 import { checkExtension, clockOf, daysLeft, type Clock } from '../../src/domain/deadlines.ts';
-import type { Regulation } from '../../src/domain/request.ts';
+import type { Regulation } from '../../src/domain/regulation.ts';
 
 const PLACES = {
   weekends: { timeZone: 'UTC', country: undefined, subdivision: undefined },

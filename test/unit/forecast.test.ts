@@ -18,6 +18,7 @@ const PACE: Pace = {
   verification: { settleMs: 7_200_000, retryMs: MINUTE, requireUserAbsent: true },
   retry: { baseMs: 2_000, maxMs: 900_000 },
   rounds: { max: 50, maxFailedJobs: 3 },
+  waitForLiveMs: 0,
 };
 const NOW = new Date('2026-03-05T14:00:00Z');
 const QUEUED: ForecastPosition = { kind: 'queued', notBefore: null };

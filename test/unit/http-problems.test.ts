@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { RequestClosedError } from '../../src/app/cancel-request.ts';
-import { IdempotencyKeyReusedError, SubmissionInvalidError } from '../../src/app/submit-request.ts';
+import { SubmissionInvalidError } from '../../src/app/check-submission.ts';
+import { IdempotencyKeyReusedError } from '../../src/app/submit-request.ts';
 import { LetheError } from '../../src/domain/errors.ts';
 import { problemOf } from '../../src/http/problem-of.ts';
 import { problemDetails } from '../../src/http/problem-details.ts';

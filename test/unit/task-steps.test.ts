@@ -238,12 +238,14 @@ describe('verifying', () => {
 
 describe('cancelling', () => {
   it('records what OpenReplay did, not what it was asked', () => {
-    const cancelled = afterCancel(
-      task(),
-      { kind: 'job', job: job({ status: 'cancelled' }), asked: true },
-      contextAt(),
-    );
-    expect(cancelled).toMatchObject({ to: 'cancelled', patch: { rounds: [{ reported: 'cancelled' }] } });
+    const result = { kind: 'job', job: job({ status: 'cancelled' }), asked: true } as const;
+    const patch = { rounds: [{ reported: 'cancelled' }] };
+    const cancelled = afterCancel(task(), result, contextAt({ cancelRequested: true }));
+    expect(cancelled).toMatchObject({ to: 'cancelled', patch, next: null });
+    const held = afterCancel(task(), result, contextAt({ onHold: true }));
+    expect(held).toMatchObject({ to: 'pending', patch, next: null });
+    const released = afterCancel(task(), result, contextAt());
+    expect(released).toMatchObject({ to: 'pending', patch, next: { kind: 'submit', at: NOON } });
     const completed = afterCancel(
       task(),
       { kind: 'job', job: job({ status: 'completed' }), asked: true },
@@ -287,6 +289,18 @@ describe('where the tasks take their request', () => {
     updatedAt: new Date(NOON),
     completedAt: null,
     cancelRequestedAt: null,
+    outcome: null,
+    heldFrom: null,
+    heldBy: null,
+    identityRequired: false,
+    identityVerifiedAt: null,
+    approvalsNeeded: 0,
+    approvals: 0,
+    coolingOffMs: 0,
+    coolingOffUntil: null,
+    expectedTasks: null,
+    clock: null,
+    extendedAt: null,
     eventCount: 0,
     ...changes,
   });

@@ -32,7 +32,7 @@ is taken in all the same and shown as \`unroutable\`, for a person to deal with.
     ),
   },
   handle: async ({ deps, body, apiKeyId, idempotencyKey }) => {
-    const answer = await submitRequest(deps, body, { apiKeyId, idempotencyKey });
+    const answer = await submitRequest(deps, body, { apiKeyId, idempotencyKey, channel: 'api' });
     return {
       status: 201,
       headers: { Location: `/v1/erasure-requests/${answer.requestId}` },

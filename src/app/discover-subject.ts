@@ -1,0 +1,198 @@
+import { LETHE, type EventDraft } from '../domain/events.ts';
+import { isBeforeDiscovery } from '../domain/gate.ts';
+import type { CallFailure, Outcome } from '../domain/openreplay.ts';
+import { backoffMs } from '../domain/pace.ts';
+import { requestMoved, rollUp, type ErasureRequest, type RequestAttention } from '../domain/request.ts';
+import { requestStatesBefore } from '../domain/states.ts';
+import { waitReasonOf, type NextWork } from '../domain/work.ts';
+import { encodeEvents } from './encode-events.ts';
+import { findSubject, type Found, type ListProjectKeys, type Match } from './find-subject.ts';
+import { putOnHold } from './hold.ts';
+import { newTask } from './new-task.ts';
+import type { Deps, NewTask, RequestPatch, Transaction, Work } from './ports.ts';
+
+/**
+ * Finds the subject of a request, and makes a task for each user id in each project. What is found otherwise than
+ * expected, or too often, goes to a person; a subject that is nowhere completes the request.
+ *
+ * @param work taken by the caller
+ * @returns whether something was written
+ */
+export async function discoverSubject(
+  deps: Deps,
+  work: Work,
+  listProjectKeys: ListProjectKeys,
+): Promise<boolean> {
+  const scope = await deps.store.findScope(work.requestId);
+  if (scope?.subjectSealed == null) throw new Error('work names no known request, or its subject is gone');
+  const subject = deps.vault.openSubject(scope.request.id, scope.subjectSealed);
+  const found = await findSubject(deps, { request: scope.request, subject, listProjectKeys });
+  const written = await deps.store.withRequest(work.requestId, async (tx, now) => {
+    if (now === undefined) return false;
+    const { request, standingHold } = now;
+    const done = { lease: work, next: null };
+    // Held meanwhile: what was found is looked for again when it goes on.
+    if (request.state === 'on_hold') return tx.write(request.id, { work: done, events: [] });
+    if (standingHold)
+      return putOnHold(tx, deps, { request, heldBy: 'standing_hold', actor: LETHE, work: done });
+    return writeDiscovery(tx, deps, { request, work, found });
+  });
+  if (written) deps.workIsDue();
+  return written;
+}
+
+interface Discovery {
+  readonly request: ErasureRequest;
+  readonly work: Work;
+}
+
+async function writeDiscovery(
+  tx: Transaction,
+  deps: Deps,
+  discovery: Discovery & { found: Outcome<Found> },
+): Promise<boolean> {
+  const { request, work, found } = discovery;
+  if (!found.ok) return writeDelay(tx, deps, { request, work, failure: found.failure });
+  if (found.value.kind !== 'found') {
+    return writeEnd(tx, deps, { request, work, events: [], end: { attention: found.value.kind } });
+  }
+  const { matches } = found.value;
+  const searched = searchedEvents(found.value);
+  const attention = doubtAbout(deps, request, found.value);
+  if (attention !== undefined)
+    return writeEnd(tx, deps, { request, work, events: searched, end: { attention } });
+  if (matches.length === 0)
+    return writeEnd(tx, deps, { request, work, events: searched, end: 'nothing_found' });
+  return writeTasks(tx, deps, { request, work, matches, searched });
+}
+
+function doubtAbout(
+  { maxMatches }: Pick<Deps, 'maxMatches'>,
+  { expectedTasks }: ErasureRequest,
+  { matches, searched }: Extract<Found, { kind: 'found' }>,
+): RequestAttention | undefined {
+  if (expectedTasks !== null) return matches.length === expectedTasks ? undefined : 'unexpected_matches';
+  // Users of that address were listed and then not known: that is no proof of there being nobody.
+  if (matches.length === 0 && searched.some(({ unconfirmed }) => unconfirmed > 0))
+    return 'unexpected_matches';
+  // A user id alone stands for itself in however many projects.
+  return searched.length > 0 && matches.length > maxMatches ? 'too_many_matches' : undefined;
+}
+
+function searchedEvents({ searched }: Extract<Found, { kind: 'found' }>): readonly EventDraft[] {
+  if (searched.length === 0) return [];
+  const projects = searched.map(({ connection, projectKey, candidates, unconfirmed, matches }) => {
+    return { connection, project_key: projectKey, candidates, unconfirmed, matches };
+  });
+  return [{ type: 'request.subject_searched', actor: LETHE, data: { projects } }];
+}
+
+/** A request that cooled off until now enters discovery with the event that says so. */
+function entering(request: ErasureRequest): { events: readonly EventDraft[]; request: ErasureRequest } {
+  if (!isBeforeDiscovery(request.state)) return { events: [], request };
+  return {
+    events: [requestMoved(request, 'discovering')],
+    request: { ...request, state: 'discovering' },
+  };
+}
+
+async function writeDelay(
+  tx: Transaction,
+  deps: Deps,
+  delay: Discovery & { failure: CallFailure },
+): Promise<boolean> {
+  const { request, work, failure } = delay;
+  const attempts = work.attempts + 1;
+  const waitMs = backoffMs(failure, attempts, { pace: deps.pace, random: deps.random() });
+  const reason = waitReasonOf(failure);
+  const next: NextWork = { kind: 'discover', at: tx.now.getTime() + waitMs, reason, attempts };
+  const data = { step: 'discover', reason, attempts, wait_ms: waitMs };
+  const entered = entering(request);
+  const drafts: EventDraft[] = [...entered.events, { type: 'request.step_delayed', actor: LETHE, data }];
+  return tx.write(request.id, {
+    work: { lease: work, next },
+    request: { from: [request.state], patch: { state: entered.request.state } },
+    events: encodeEvents(deps, { request, now: tx.now }, drafts),
+  });
+}
+
+/** Discovery that makes no task ends at a person, or with the finding that there is nothing to erase. */
+async function writeEnd(
+  tx: Transaction,
+  deps: Deps,
+  of: Discovery & {
+    events: readonly EventDraft[];
+    end: { readonly attention: RequestAttention } | 'nothing_found';
+  },
+): Promise<boolean> {
+  const { request, work, end } = of;
+  const entered = entering(request);
+  const nothing = end === 'nothing_found';
+  const to = nothing ? 'completed' : 'needs_attention';
+  const data = nothing ? { outcome: end } : { reason: end.attention };
+  const patch: RequestPatch = nothing
+    ? { state: to, outcome: end, completedAt: tx.now }
+    : { state: to, attention: end.attention };
+  const drafts = [...entered.events, ...of.events, requestMoved(entered.request, to, { data })];
+  return tx.write(request.id, {
+    work: { lease: work, next: null },
+    request: { from: [request.state], patch },
+    events: encodeEvents(deps, { request, now: tx.now }, drafts),
+  });
+}
+
+async function writeTasks(
+  tx: Transaction,
+  deps: Deps,
+  of: Discovery & { matches: readonly Match[]; searched: readonly EventDraft[] },
+): Promise<boolean> {
+  const { request, work, matches, searched } = of;
+  const tasks = matches.map((match) => newTask(deps, request, match));
+  const entered = entering(request);
+  const erasing: ErasureRequest = { ...entered.request, state: 'erasing' };
+  const move = rollUp(erasing, tasks);
+  const drafts = [
+    ...entered.events,
+    ...searched,
+    ...tasks.map(taskCreated),
+    requestMoved(entered.request, 'erasing', { data: { tasks: tasks.length } }),
+    ...(move === undefined ? [] : [move.event]),
+  ];
+  const written = await tx.write(request.id, {
+    work: { lease: work, next: null },
+    request: {
+      from: [...requestStatesBefore('erasing'), request.state],
+      patch: move === undefined ? { state: 'erasing' } : { state: move.to, attention: move.attention },
+    },
+    events: encodeEvents(deps, { request, now: tx.now }, drafts),
+  });
+  if (!written) return false;
+  await tx.insertTasks(tasks);
+  const refs = matches.flatMap(({ userId }) => deps.vault.subjectRefs({ userId }));
+  await tx.insertSubjectRefs(request.id, refs);
+  const next: NextWork = { kind: 'submit', at: tx.now.getTime(), reason: 'queued', attempts: 0 };
+  const sendable = tasks.filter((task) => task.state === 'pending');
+  await tx.insertWork(
+    sendable.map(({ id: taskId, requestId, connection, projectKey }) => {
+      return { requestId, taskId, connection, projectKey, next };
+    }),
+  );
+  return true;
+}
+
+/** The event of a task that was just made. */
+export function taskCreated(task: NewTask): EventDraft {
+  const reason = task.unroutableReason;
+  return {
+    type: 'task.created',
+    actor: LETHE,
+    taskId: task.id,
+    change: { from: null, to: task.state },
+    data: {
+      connection: task.connection,
+      project_key: task.projectKey,
+      user_ref: task.userRef,
+      ...(reason !== null && { reason }),
+    },
+  };
+}

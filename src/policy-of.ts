@@ -1,0 +1,38 @@
+import type { PolicyRule } from './config.ts';
+import type { Policy } from './domain/policy.ts';
+import type { Regulation } from './domain/regulation.ts';
+import type { Channel } from './domain/request.ts';
+
+/**
+ * What applies where no rule says otherwise. A caller of the API has decided already; what comes in through a file is
+ * looked at by somebody who did not send it.
+ */
+const DEFAULTS: Readonly<Record<Channel, Policy>> = {
+  api: { identityRequired: false, approvalsNeeded: 0, coolingOffMs: 0 },
+  import: { identityRequired: false, approvalsNeeded: 1, coolingOffMs: 0 },
+};
+
+const APPROVALS = { none: 0, one: 1, two: 2 } as const;
+const MINUTE_MS = 60_000;
+
+/** Finds what must happen before a request may be carried out: of each setting, the first rule that fits decides. */
+export function policyOf(
+  rules: readonly PolicyRule[],
+  { channel, regulation }: { channel: Channel; regulation: Regulation },
+): Policy {
+  const fitting = rules.filter(
+    ({ sources, regulations }) =>
+      (sources?.includes(channel) ?? true) && (regulations?.includes(regulation) ?? true),
+  );
+  const first = <T>(of: (rule: PolicyRule) => T | undefined): T | undefined =>
+    fitting.map(of).find((value) => value !== undefined);
+  const defaults = DEFAULTS[channel];
+  const identity = first((rule) => rule.identity);
+  const approval = first((rule) => rule.approval);
+  const minutes = first((rule) => rule.coolingOffMinutes);
+  return {
+    identityRequired: identity === undefined ? defaults.identityRequired : identity === 'required',
+    approvalsNeeded: approval === undefined ? defaults.approvalsNeeded : APPROVALS[approval],
+    coolingOffMs: minutes === undefined ? defaults.coolingOffMs : minutes * MINUTE_MS,
+  };
+}

@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import type { SubjectRef } from '../domain/request.ts';
+import type { Queryable } from './connection.ts';
+
+/** Adds to the pseudonyms a request's subject is known by. */
+export async function insertSubjectRefs(
+  db: Queryable,
+  requestId: string,
+  refs: readonly SubjectRef[],
+): Promise<void> {
+  if (refs.length === 0) return;
+  await db.query(
+    `INSERT INTO request_subjects (request_id, ref, kind, key_version)
+     SELECT $1, decode(ref, 'hex'), kind, key_version FROM unnest($2::text[], $3::text[], $4::int[]) AS given (ref, kind, key_version)
+     ON CONFLICT DO NOTHING`,
+    [requestId, refs.map((ref) => ref.value), refs.map((ref) => ref.kind), refs.map((ref) => ref.keyVersion)],
+  );
+}
+
+const ids = z.array(z.object({ id: z.string() }));
+
+/** Ids of requests that are not closed, oldest first. */
+export async function listOpenRequestsOf(
+  db: Queryable,
+  refs: readonly SubjectRef[],
+  but = '',
+): Promise<readonly string[]> {
+  const { rows } = await db.query(
+    `SELECT DISTINCT id FROM request_subjects JOIN erasure_requests ON id = request_id
+     WHERE ref IN (SELECT decode(hex, 'hex') FROM unnest($1::text[]) AS hex) AND id <> $2
+       AND state NOT IN ('completed', 'refused', 'cancelled')
+     ORDER BY id`,
+    [refs.map(({ value }) => value), but],
+  );
+  return ids.parse(rows).map(({ id }) => id);
+}
+
+const pairs = z.array(z.object({ id: z.string(), related: z.string() }));
+
+/** For each of these requests, the others that are not closed and have a pseudonym in common with it. */
+export async function listRelated(
+  db: Queryable,
+  requestIds: readonly string[],
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { rows } = await db.query(
+    `SELECT DISTINCT mine.request_id AS id, theirs.request_id AS related
+     FROM request_subjects mine
+     JOIN request_subjects theirs ON theirs.ref = mine.ref AND theirs.request_id <> mine.request_id
+     JOIN erasure_requests other ON other.id = theirs.request_id
+     WHERE mine.request_id = ANY ($1) AND other.state NOT IN ('completed', 'refused', 'cancelled')
+     ORDER BY 2`,
+    [requestIds],
+  );
+  const related = new Map<string, string[]>();
+  for (const pair of pairs.parse(rows)) related.set(pair.id, [...(related.get(pair.id) ?? []), pair.related]);
+  return related;
+}
+
+export async function listHeldRequestsOf(db: Queryable, ref: string): Promise<readonly string[]> {
+  const { rows } = await db.query(
+    `SELECT id FROM request_subjects JOIN erasure_requests ON id = request_id
+     WHERE ref = decode($1, 'hex') AND state = 'on_hold' AND held_by = 'standing_hold' ORDER BY id`,
+    [ref],
+  );
+  return ids.parse(rows).map(({ id }) => id);
+}
