@@ -1,8 +1,8 @@
 /**
  * Three projects. `fast` needs nothing but Node, so that a unit test does not wait for a database; `ground` starts one
- * Postgres and one Redis for the whole run (test/support/global-setup.js); `long` has the suites of about a minute each
- * on the same ground. `npm test` and `npm run verify` run all, the fast ones first (test/support/sequencer.js);
- * `npm run verify:quick` leaves out `long`, see docs/decisions/0006. One alone: `npm test -- --selectProjects fast`.
+ * Postgres and one Redis for the whole run (test/support/global-setup.js); `soak` has the suites whose long form is
+ * `npm run soak`, on the same ground (docs/decisions/0006). `npm test` runs all, the fast ones first
+ * (test/support/sequencer.js). One alone: `npm test -- --selectProjects fast`.
  */
 const shared = {
   testEnvironment: 'node',
@@ -24,7 +24,7 @@ const onGround = {
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
 };
-const LONG = ['<rootDir>/test/integration/nobody-else.test.ts', ...testsIn('crash')];
+const SOAKS = ['<rootDir>/test/integration/nobody-else.test.ts', ...testsIn('crash')];
 
 export default {
   maxWorkers: 2,
@@ -39,8 +39,8 @@ export default {
       ...onGround,
       displayName: 'ground',
       testMatch: testsIn('integration', 'browser'),
-      testPathIgnorePatterns: ['/node_modules/', ...LONG.filter((pattern) => !pattern.includes('*'))],
+      testPathIgnorePatterns: ['/node_modules/', ...SOAKS.filter((pattern) => !pattern.includes('*'))],
     },
-    { ...onGround, displayName: 'long', testMatch: LONG },
+    { ...onGround, displayName: 'soak', testMatch: SOAKS },
   ],
 };
