@@ -77,6 +77,7 @@ describe('the environment alone', () => {
       retry: { baseMs: 2000, maxMs: 900_000 },
       api: { rateLimit: { requests: 600, perSeconds: 60 } },
       rounds: { max: 50, maxFailedJobs: 3 },
+      policy: { maxMatches: 5, emailLocalPart: 'exact', waitForLiveMinutes: 60, rules: [] },
       worker: {
         leaseMs: 30_000,
         handOutMs: 60_000,
