@@ -367,6 +367,26 @@ rounds: null
     expect(problemsOf(() => load(`${CONNECTION}${yaml}\n`))).toEqual([`3|${path}|${expected}`]);
   });
 
+  it('in the rules of policy are named inside the rule', () => {
+    const yaml = `${CONNECTION}policy:
+  maxMatches: 0
+  rules:
+    - sources: [apy]
+      approval: three
+      aproval: one
+      coolingOffMinutes: -1
+    - 7
+`;
+    expect(placesOf(() => load(yaml))).toEqual([
+      '4|policy.maxMatches',
+      '6|policy.rules[0].sources[0]',
+      '7|policy.rules[0].approval',
+      '8|policy.rules[0].aproval',
+      '9|policy.rules[0].coolingOffMinutes',
+      '10|policy.rules[1]',
+    ]);
+  });
+
   it('of YAML have their line and no word of the source', () => {
     const cases: [yaml: string, line: number, expected: RegExp][] = [
       ['tenant: a\n  s3cret: b\n', 1, /./],
