@@ -9,6 +9,7 @@ import { encodeEvents } from './encode-events.ts';
 import { findSubject, type Found, type ListProjectKeys, type Match } from './find-subject.ts';
 import { putOnHold } from './hold.ts';
 import { newTask } from './new-task.ts';
+import { submitWork } from './new-work.ts';
 import type { Deps, NewTask, RequestPatch, Transaction, Work } from './ports.ts';
 
 /**
@@ -170,13 +171,8 @@ async function writeTasks(
   await tx.insertTasks(tasks);
   const refs = matches.flatMap(({ userId }) => deps.vault.subjectRefs({ userId }));
   await tx.insertSubjectRefs(request.id, refs);
-  const next: NextWork = { kind: 'submit', at: tx.now.getTime(), reason: 'queued', attempts: 0 };
   const sendable = tasks.filter((task) => task.state === 'pending');
-  await tx.insertWork(
-    sendable.map(({ id: taskId, requestId, connection, projectKey }) => {
-      return { requestId, taskId, connection, projectKey, next };
-    }),
-  );
+  await tx.insertWork(submitWork(sendable, tx.now));
   return true;
 }
 

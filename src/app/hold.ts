@@ -2,9 +2,8 @@ import type { Actor, EventData } from '../domain/events.ts';
 import { gateOf, isBeforeDiscovery } from '../domain/gate.ts';
 import { requestMoved, rollUp, type ErasureRequest } from '../domain/request.ts';
 import { requestStatesBefore, type RequestState } from '../domain/states.ts';
-import type { NextWork } from '../domain/work.ts';
 import type { RequestTasks } from './commit-task-step.ts';
-import { discoverWork } from './discover-work.ts';
+import { discoverWork, submitWork } from './new-work.ts';
 import { encodeEvents } from './encode-events.ts';
 import type { Change, Deps, NewWork, Transaction } from './ports.ts';
 
@@ -103,10 +102,8 @@ const WITH_DISCOVERY: readonly RequestState[] = ['cooling_off', 'discovering'];
 function workLeft(deps: Deps, of: RequestTasks & { now: Date }): readonly NewWork[] {
   const { request, tasks, now } = of;
   if (WITH_DISCOVERY.includes(request.state)) return [discoverWork(deps, request, now)];
-  const next: NextWork = { kind: 'submit', at: now.getTime(), reason: 'queued', attempts: 0 };
-  return tasks
-    .filter((task) => task.state === 'pending')
-    .map(({ id: taskId, requestId, connection, projectKey }) => {
-      return { requestId, taskId, connection, projectKey, next };
-    });
+  return submitWork(
+    tasks.filter((task) => task.state === 'pending'),
+    now,
+  );
 }

@@ -1,7 +1,7 @@
 import type { EventDraft } from '../domain/events.ts';
 import { gateOf, type Gate } from '../domain/gate.ts';
 import { requestMoved, type ErasureRequest } from '../domain/request.ts';
-import { discoverWork } from './discover-work.ts';
+import { discoverWork } from './new-work.ts';
 import { encodeEvents } from './encode-events.ts';
 import type { Deps, RequestPatch, Transaction } from './ports.ts';
 

@@ -1,9 +1,7 @@
 import { LetheError } from '../domain/errors.ts';
 import { requestMoved, type ErasureRequest } from '../domain/request.ts';
-import type { Task } from '../domain/task.ts';
-import type { NextWork } from '../domain/work.ts';
 import { decide, requireState, type Deciding, type Decision } from './decide.ts';
-import { discoverWork } from './discover-work.ts';
+import { discoverWork, submitWork } from './new-work.ts';
 import { encodeEvents } from './encode-events.ts';
 import type { Deps } from './ports.ts';
 import type { RequestView } from './request-schema.ts';
@@ -77,10 +75,5 @@ async function eraseAgain(deps: Deps, { tx, scope, actor }: Deciding): Promise<v
       ]),
     });
   }
-  const next: NextWork = { kind: 'submit', at: tx.now.getTime(), reason: 'queued', attempts: 0 };
-  await tx.insertWork(again.map((task: Task) => ({ ...addressOf(task), next })));
-}
-
-function addressOf({ id: taskId, requestId, connection, projectKey }: Task) {
-  return { taskId, requestId, connection, projectKey };
+  await tx.insertWork(submitWork(again, tx.now));
 }

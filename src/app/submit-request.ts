@@ -9,7 +9,7 @@ import {
   type Submission,
 } from './check-submission.ts';
 import { taskCreated } from './discover-subject.ts';
-import { discoverWork } from './discover-work.ts';
+import { discoverWork } from './new-work.ts';
 import { encodeEvents } from './encode-events.ts';
 import { newTask } from './new-task.ts';
 import type { Deps, FirstAnswer, NewTask, Transaction } from './ports.ts';

@@ -1,4 +1,5 @@
 import type { ErasureRequest } from '../domain/request.ts';
+import type { Task } from '../domain/task.ts';
 import type { Deps, NewWork } from './ports.ts';
 
 /**
@@ -17,4 +18,15 @@ export function discoverWork(deps: Pick<Deps, 'connections'>, request: ErasureRe
     projectKey: null,
     next: { kind: 'discover', at, reason: cooling ? 'cooling_off' : 'queued', attempts: 0 },
   };
+}
+
+/** The work of submitting each of these tasks, due now. */
+export function submitWork(tasks: readonly Task[], now: Date): readonly NewWork[] {
+  return tasks.map(({ id: taskId, requestId, connection, projectKey }) => ({
+    requestId,
+    taskId,
+    connection,
+    projectKey,
+    next: { kind: 'submit', at: now.getTime(), reason: 'queued', attempts: 0 },
+  }));
 }
