@@ -3,6 +3,8 @@ import TestSequencer from '@jest/test-sequencer';
 
 /** Crash tests before the others on real servers: they take longest, and nothing should wait for them in the end. */
 const ORDER = ['unit', 'property', 'contract', 'crash', 'integration', 'browser'];
+/** Of the integration tests, those of half a minute: begun late, one would run on alone. A fresh checkout knows no times. */
+const LONG = ['embedded-postgres', 'erasure', 'processes', 'migrate', 'nobody-else'];
 
 /** Fast suites first, so that a plain mistake shows in seconds; within a folder as jest orders them. */
 export default class FastFirst extends (TestSequencer.default ?? TestSequencer) {
@@ -12,7 +14,8 @@ export default class FastFirst extends (TestSequencer.default ?? TestSequencer) 
 }
 
 function rankOf(file) {
-  const folders = path.relative(path.join(import.meta.dirname, '..'), file).split(path.sep);
-  const rank = ORDER.indexOf(folders[0]);
-  return rank === -1 ? ORDER.length : rank;
+  const [folder] = path.relative(path.join(import.meta.dirname, '..'), file).split(path.sep);
+  const rank = ORDER.indexOf(folder);
+  const isLong = LONG.includes(path.basename(file, '.test.ts'));
+  return (rank === -1 ? ORDER.length : rank) - (isLong ? 0.5 : 0);
 }
