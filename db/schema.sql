@@ -142,7 +142,11 @@ CREATE TABLE erasure_requests (
   CONSTRAINT erasure_requests_subject_kind_check CHECK (subject_kind = ANY (ARRAY['user_id'::text, 'email'::text])),
   CONSTRAINT erasure_requests_subject_ref_check CHECK (octet_length(subject_ref) = 32)
 );
-CREATE INDEX erasure_requests_by_due ON erasure_requests USING btree (COALESCE(extended_due_on, due_on)) WHERE state <> ALL (ARRAY['completed'::text, 'refused'::text, 'cancelled'::text]);
+CREATE INDEX erasure_requests_by_due ON erasure_requests USING btree ((
+CASE
+    WHEN extended_at IS NULL THEN due_on
+    ELSE extended_due_on
+END), id) WHERE state <> ALL (ARRAY['completed'::text, 'refused'::text, 'cancelled'::text]);
 CREATE INDEX erasure_requests_by_reference ON erasure_requests USING btree (reference, id DESC) WHERE reference IS NOT NULL;
 CREATE INDEX erasure_requests_by_state ON erasure_requests USING btree (state, id DESC);
 CREATE INDEX erasure_requests_by_subject ON erasure_requests USING btree (subject_ref);
@@ -234,6 +238,7 @@ CREATE TABLE tasks (
   CONSTRAINT tasks_unroutable_reason CHECK (unroutable_reason = ANY (ARRAY['empty'::text, 'too_long'::text, 'slash'::text, 'control_character'::text, 'dot_segment'::text, 'lone_surrogate'::text])),
   CONSTRAINT tasks_user_ref_check CHECK (octet_length(user_ref) = 32)
 );
+CREATE INDEX tasks_erased ON tasks USING btree (connection, updated_at DESC) WHERE state = 'erased'::text;
 
 CREATE TABLE work (
   id           bigint                    NOT NULL GENERATED ALWAYS AS IDENTITY,

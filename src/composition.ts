@@ -4,6 +4,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { migrate } from '../db/migrate.ts';
 import { adoptAdminToken } from './app/create-api-key.ts';
+import { remembered } from './app/remember.ts';
 import type { Connection, Deps, Store } from './app/ports.ts';
 import type { Config, ConnectionConfig } from './config.ts';
 import { startEmbeddedPostgres } from './embedded/start-embedded-postgres.ts';
@@ -17,6 +18,10 @@ import { createStore } from './store/store.ts';
 import { createClocks } from './calendar/clocks.ts';
 import { policyOf } from './policy-of.ts';
 import { createVault } from './vault/vault.ts';
+import { MAX_OBSERVED } from './domain/round-habit.ts';
+
+/** How old what is known of the last rounds may be: forecasts are of hours. */
+const OBSERVED_FOR_MS = 60_000;
 
 /** The real parts of one process, wired together. */
 export interface Core {
@@ -132,6 +137,12 @@ function assemble(parts: Parts): Core {
     emailLocalPart: config.policy.emailLocalPart,
     ...createClocks(config.calendars),
     policyFor: (from) => policyOf(config.policy.rules, from),
+    observedRounds: remembered(OBSERVED_FOR_MS, () =>
+      store.listObservedRounds(
+        clients.map(({ connection }) => connection.name),
+        MAX_OBSERVED,
+      ),
+    ),
     leaseMs: config.worker.leaseMs,
     newId,
     newToken,

@@ -21,7 +21,7 @@ export const SCOPE_MEANINGS: Readonly<Record<Scope, string>> = {
   'requests:approve': 'opens only what its routes say',
   'holds:write': 'opens only what its routes say',
   'audit:read': 'reads the events of requests and of API keys',
-  'reports:read': 'opens only what its routes say',
+  'reports:read': 'reads what is due',
   'access:read': 'opens only what its routes say',
   admin: 'makes keys and may do everything',
 };

@@ -1,12 +1,12 @@
 import { LETHE, type EventDraft } from '../domain/events.ts';
 import { isBeforeDiscovery } from '../domain/gate.ts';
-import type { CallFailure, Outcome } from '../domain/openreplay.ts';
+import type { CallFailure } from '../domain/openreplay.ts';
 import { backoffMs } from '../domain/pace.ts';
 import { requestMoved, rollUp, type ErasureRequest, type RequestAttention } from '../domain/request.ts';
 import { requestStatesBefore } from '../domain/states.ts';
 import { waitReasonOf, type NextWork } from '../domain/work.ts';
 import { encodeEvents } from './encode-events.ts';
-import { findSubject, type Found, type ListProjectKeys, type Match } from './find-subject.ts';
+import { findSubject, type Finding, type Found, type ListProjectKeys, type Match } from './find-subject.ts';
 import { putOnHold } from './hold.ts';
 import { newTask } from './new-task.ts';
 import { submitWork } from './new-work.ts';
@@ -27,7 +27,13 @@ export async function discoverSubject(
   const scope = await deps.store.findScope(work.requestId);
   if (scope?.subjectSealed == null) throw new Error('work names no known request, or its subject is gone');
   const subject = deps.vault.openSubject(scope.request.id, scope.subjectSealed);
-  const found = await findSubject(deps, { request: scope.request, subject, listProjectKeys });
+  const found = await findSubject(deps, {
+    scope: scope.request,
+    subject,
+    // Who says how many to expect has looked where the subject is.
+    lookUpUserId: scope.request.expectedTasks !== null,
+    listProjectKeys,
+  });
   const written = await deps.store.withRequest(work.requestId, async (tx, now) => {
     if (now === undefined) return false;
     const { request, standingHold } = now;
@@ -50,7 +56,7 @@ interface Discovery {
 async function writeDiscovery(
   tx: Transaction,
   deps: Deps,
-  discovery: Discovery & { found: Outcome<Found> },
+  discovery: Discovery & { found: Finding },
 ): Promise<boolean> {
   const { request, work, found } = discovery;
   if (!found.ok) return writeDelay(tx, deps, { request, work, failure: found.failure });
@@ -59,7 +65,7 @@ async function writeDiscovery(
   }
   const { matches } = found.value;
   const searched = searchedEvents(found.value);
-  const attention = doubtAbout(deps, request, found.value);
+  const attention = doubtAbout(deps, request.expectedTasks, found.value);
   if (attention !== undefined)
     return writeEnd(tx, deps, { request, work, events: searched, end: { attention } });
   if (matches.length === 0)
@@ -67,17 +73,18 @@ async function writeDiscovery(
   return writeTasks(tx, deps, { request, work, matches, searched });
 }
 
-function doubtAbout(
+/** Why a person has to look at what was found before anything of it is erased, if so. */
+export function doubtAbout(
   { maxMatches }: Pick<Deps, 'maxMatches'>,
-  { expectedTasks }: ErasureRequest,
+  expectedTasks: number | null,
   { matches, searched }: Extract<Found, { kind: 'found' }>,
 ): RequestAttention | undefined {
   if (expectedTasks !== null) return matches.length === expectedTasks ? undefined : 'unexpected_matches';
-  // Users of that address were listed and then not known: that is no proof of there being nobody.
-  if (matches.length === 0 && searched.some(({ unconfirmed }) => unconfirmed > 0))
-    return 'unexpected_matches';
-  // A user id alone stands for itself in however many projects.
-  return searched.length > 0 && matches.length > maxMatches ? 'too_many_matches' : undefined;
+  // Users of that address were listed and then not known: that is no proof of their being gone.
+  if (searched.some(({ unconfirmed }) => unconfirmed > 0)) return 'unexpected_matches';
+  // A user id stands for itself in however many projects; what is doubted is how many share the address.
+  const byEmail = searched.reduce((sum, project) => sum + project.matches, 0);
+  return byEmail > maxMatches ? 'too_many_matches' : undefined;
 }
 
 function searchedEvents({ searched }: Extract<Found, { kind: 'found' }>): readonly EventDraft[] {

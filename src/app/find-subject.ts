@@ -1,7 +1,7 @@
-import { comparableEmail } from '../domain/email.ts';
-import type { CallFailure, OpenReplay, Outcome, RemoteUser } from '../domain/openreplay.ts';
+import type { CallFailure, Outcome } from '../domain/openreplay.ts';
 import type { ErasureRequest, Subject } from '../domain/request.ts';
 import type { Connection, Deps } from './ports.ts';
+import { CallFailedError, isThere, searchByEmail, valueOf, type Place } from './search-project.ts';
 
 /** The keys of the tenant's projects, as OpenReplay lists them; `fresh` asks it now. */
 export type ListProjectKeys = (connection: Connection, fresh: boolean) => Promise<Outcome<readonly string[]>>;
@@ -13,7 +13,7 @@ export interface Match {
   readonly userId: string;
 }
 
-/** What was looked through, as it stands in the request's events. */
+/** What was looked through for an e-mail address, as it stands in the request's events. */
 export interface SearchedProject {
   readonly connection: string;
   readonly projectKey: string;
@@ -28,66 +28,59 @@ export type Found =
   | {
       readonly kind: 'found';
       readonly matches: readonly Match[];
+      /** Every project that was looked in. */
+      readonly places: readonly Omit<Match, 'userId'>[];
       readonly searched: readonly SearchedProject[];
     }
   | { readonly kind: 'project_unknown' }
   | { readonly kind: 'no_projects' };
 
+/** What a search came to, or the call that it could not go on without. */
+export type Finding =
+  | { readonly ok: true; readonly value: Found }
+  | { readonly ok: false; readonly failure: CallFailure; readonly connection: string };
+
 export interface Search {
-  readonly request: Pick<ErasureRequest, 'connection' | 'projectKeys' | 'expectedTasks'>;
+  readonly scope: Pick<ErasureRequest, 'connection' | 'projectKeys'>;
   readonly subject: Subject;
+  /** Whether a user id counts only where it is found; else it is taken as it is, in every project. */
+  readonly lookUpUserId: boolean;
   readonly listProjectKeys: ListProjectKeys;
 }
 
-/** An answer that a search cannot go on without. */
-class CallFailedError extends Error {
-  readonly failure: CallFailure;
-  constructor(failure: CallFailure) {
-    super(failure.kind);
-    this.failure = failure;
-  }
-}
+type SearchDeps = Pick<Deps, 'connections' | 'emailLocalPart' | 'now'>;
 
 /**
- * Finds where the subject is: a user id is taken as it is, in every project of the request (and looked up only where the
- * submitter said how many to expect); an e-mail address is searched for in every project, and only users with the very
- * address count, each read once more to be sure.
+ * Finds where the subject is: a user id is taken as it is, or looked up, in every project of the scope; an e-mail
+ * address is searched for in every project, and only users with the very address count.
  */
-export async function findSubject(deps: Deps, search: Search): Promise<Outcome<Found>> {
+export async function findSubject(deps: SearchDeps, search: Search): Promise<Finding> {
   try {
     const places = await placesOf(deps, search);
     if (typeof places === 'string') return { ok: true, value: { kind: places } };
     const matches = new Map<string, Match>();
     const searched: SearchedProject[] = [];
-    for (const { connection, projectKey } of places) {
-      const found = await searchProject(deps, { connection, projectKey }, search);
-      for (const userId of found.userIds) {
-        matches.set(JSON.stringify([connection.name, projectKey, userId]), {
-          connection: connection.name,
-          projectKey,
-          userId,
-        });
-      }
-      if (found.searched !== undefined) searched.push(found.searched);
+    for (const place of places) {
+      const at = { connection: place.connection.name, projectKey: place.projectKey };
+      const found = await searchProject(deps, place, search);
+      for (const userId of found.userIds)
+        matches.set(JSON.stringify([at.connection, at.projectKey, userId]), { ...at, userId });
+      if (found.searched !== undefined) searched.push({ ...at, ...found.searched });
     }
-    return { ok: true, value: { kind: 'found', matches: [...matches.values()], searched } };
+    const looked = places.map(({ connection, projectKey }) => ({ connection: connection.name, projectKey }));
+    return { ok: true, value: { kind: 'found', matches: [...matches.values()], places: looked, searched } };
   } catch (error) {
-    if (error instanceof CallFailedError) return { ok: false, failure: error.failure };
-    throw error;
+    if (!(error instanceof CallFailedError)) throw error;
+    return { ok: false, failure: error.failure, connection: error.connection };
   }
-}
-
-interface Place {
-  readonly connection: Connection;
-  readonly projectKey: string;
 }
 
 /** The projects to look in. A key that no server lists is never used. */
 async function placesOf(
-  deps: Pick<Deps, 'connections'>,
+  deps: SearchDeps,
   search: Search,
 ): Promise<readonly Place[] | 'project_unknown' | 'no_projects'> {
-  const { connection: name, projectKeys } = search.request;
+  const { connection: name, projectKeys } = search.scope;
   const connections = [...deps.connections.values()].filter(
     (connection) => name === null || connection.name === name,
   );
@@ -106,12 +99,14 @@ async function placesOf(
 /** The wanted projects that the server lists, and whether it lists all that are wanted. */
 async function keysOf(
   connection: Connection,
-  { request, listProjectKeys }: Search,
+  { scope, listProjectKeys }: Search,
 ): Promise<{ keys: readonly string[]; complete: boolean }> {
-  const wanted = wantedOf(connection, request);
-  const known = valueOf(await listProjectKeys(connection, false));
+  const wanted = wantedOf(connection, scope);
+  const known = valueOf(await listProjectKeys(connection, false), connection);
   // What is not known may be newer than what was listed before.
-  const listed = lacksAny(known, wanted) ? valueOf(await listProjectKeys(connection, true)) : known;
+  const listed = lacksAny(known, wanted)
+    ? valueOf(await listProjectKeys(connection, true), connection)
+    : known;
   return {
     keys: wanted?.filter((key) => listed.includes(key)) ?? listed,
     complete: !lacksAny(listed, wanted),
@@ -119,7 +114,7 @@ async function keysOf(
 }
 
 /** Null for every project that the server lists. */
-function wantedOf(connection: Connection, { projectKeys }: Search['request']): readonly string[] | null {
+function wantedOf(connection: Connection, { projectKeys }: Search['scope']): readonly string[] | null {
   if (projectKeys === null || connection.projects === null) return projectKeys ?? connection.projects;
   const { projects } = connection;
   return projectKeys.filter((key) => projects.includes(key));
@@ -129,84 +124,21 @@ function lacksAny(known: readonly string[], wanted: readonly string[] | null): b
   return wanted?.some((key) => !known.includes(key)) ?? false;
 }
 
-function valueOf<T>(outcome: Outcome<T>): T {
-  if (!outcome.ok) throw new CallFailedError(outcome.failure);
-  return outcome.value;
-}
-
 async function searchProject(
-  deps: Pick<Deps, 'emailLocalPart'>,
+  deps: SearchDeps,
   place: Place,
-  { request, subject }: Search,
-): Promise<{ userIds: readonly string[]; searched?: SearchedProject }> {
+  { subject, lookUpUserId }: Search,
+): Promise<{
+  userIds: readonly string[];
+  searched?: Omit<SearchedProject, 'connection' | 'projectKey'>;
+}> {
   const { userId, email } = subject;
-  const named = userId === undefined ? [] : [userId];
-  const known = request.expectedTasks === null ? named : await existing(place, named);
-  if (email === undefined) return { userIds: known };
+  const isNamed = userId !== undefined && (!lookUpUserId || (await isThere(deps, place, userId)));
+  const named = isNamed ? [userId] : [];
+  if (email === undefined) return { userIds: named };
   const { candidates, confirmed, unconfirmed } = await searchByEmail(deps, place, email);
-  const searched = {
-    connection: place.connection.name,
-    projectKey: place.projectKey,
-    candidates,
-    unconfirmed,
-    matches: confirmed.length,
+  return {
+    userIds: [...named, ...confirmed],
+    searched: { candidates, unconfirmed, matches: confirmed.length },
   };
-  return { userIds: [...known, ...confirmed], searched };
-}
-
-async function existing(
-  { connection, projectKey }: Place,
-  ids: readonly string[],
-): Promise<readonly string[]> {
-  const found: string[] = [];
-  for (const userId of ids) {
-    const read = await connection.api.getUser({ projectKey, userId });
-    if (read.ok) found.push(userId);
-    else if (read.failure.kind !== 'not_found') throw new CallFailedError(read.failure);
-  }
-  return found;
-}
-
-async function searchByEmail(
-  { emailLocalPart }: Pick<Deps, 'emailLocalPart'>,
-  { connection, projectKey }: Place,
-  email: string,
-): Promise<{ candidates: number; confirmed: readonly string[]; unconfirmed: number }> {
-  const wanted = comparableEmail(email, emailLocalPart);
-  const isTheirs = (user: RemoteUser) =>
-    user.email !== undefined && comparableEmail(user.email, emailLocalPart) === wanted;
-  const candidates = await readAllHits(connection.api, projectKey, email);
-  const alike = new Set(candidates.filter(isTheirs).map((user) => user.userId));
-  const confirmed: string[] = [];
-  for (const userId of alike) {
-    const read = await connection.api.getUser({ projectKey, userId });
-    // An id that can never be sent cannot be read either; a person has to look at it.
-    if (read.ok ? isTheirs(read.value) : read.failure.kind === 'unsendable') confirmed.push(userId);
-    else if (!read.ok && read.failure.kind !== 'not_found') throw new CallFailedError(read.failure);
-  }
-  return { candidates: candidates.length, confirmed, unconfirmed: alike.size - confirmed.length };
-}
-
-const HITS_PER_PAGE = 200;
-/** Bounds the reading of an answer that never ends: 100,000 users. */
-const MAX_PAGES = 500;
-/** OpenReplay refuses longer queries; a beginning of the address finds it, too. */
-const QUERY_MAX = 100;
-
-/** Every page: servers may give fewer than were asked for, so only an empty one, or the total, is the end. */
-async function readAllHits(
-  api: OpenReplay,
-  projectKey: string,
-  email: string,
-): Promise<readonly RemoteUser[]> {
-  const query = Array.from(email).slice(0, QUERY_MAX).join('');
-  const hits: RemoteUser[] = [];
-  let total: number | undefined;
-  for (let page = 1; page <= MAX_PAGES; page += 1) {
-    const found = valueOf(await api.searchUsers(projectKey, { query, limit: HITS_PER_PAGE, page }));
-    if (page === 1) ({ total } = found);
-    hits.push(...found.items);
-    if (found.items.length === 0 || (total !== undefined && hits.length >= total)) return hits;
-  }
-  throw new CallFailedError({ kind: 'unreadable', status: 200 });
 }

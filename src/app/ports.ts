@@ -6,6 +6,7 @@ import type { OpenReplay } from '../domain/openreplay.ts';
 import type { Pace } from '../domain/pace.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { Regulation } from '../domain/regulation.ts';
+import type { ObservedRound } from '../domain/round-habit.ts';
 import type {
   Channel,
   ErasureRequest,
@@ -158,6 +159,21 @@ export interface RequestFilter {
   readonly limit: number;
 }
 
+/** A place in the order of due dates. */
+export interface DuePlace {
+  readonly dueOn: Day;
+  readonly requestId: string;
+}
+
+export interface DueFilter {
+  /** All that are due by this day, and beyond it those that one night is not enough for. */
+  readonly until: Day;
+  /** More sessions than one round erases. */
+  readonly heavySessions: number;
+  readonly after?: DuePlace | undefined;
+  readonly limit: number;
+}
+
 /** What waits for a task or request, as shown to people. */
 export interface Waiting {
   readonly requestId: string;
@@ -192,6 +208,10 @@ export interface Store extends KeyStore, LifeStore {
   findScope(requestId: string): Promise<RequestScope | undefined>;
   findRequest(id: string): Promise<RequestWithTasks | undefined>;
   listRequests(filter: RequestFilter): Promise<readonly RequestWithTasks[]>;
+  /** Open requests that may be late, the first due first. */
+  listOpenByDue(filter: DueFilter): Promise<readonly RequestWithTasks[]>;
+  /** Completed rounds of each connection, of the tasks that were erased last. */
+  listObservedRounds(connections: readonly string[], perConnection: number): Promise<ObservedRounds>;
   /** Undefined when there is no such request. */
   listEventBytes(
     requestId: string,
@@ -251,6 +271,9 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
+/** Rounds that OpenReplay completed, by connection, the most recent first. */
+export type ObservedRounds = ReadonlyMap<string, readonly ObservedRound[]>;
+
 /** What every use case may use. */
 export interface Deps {
   readonly store: Store;
@@ -264,12 +287,17 @@ export interface Deps {
   /** How long a worker holds work before it must renew. */
   readonly leaseMs: number;
   readonly newId: (prefix: 'er' | 'tk' | 'ak' | 'hd') => string;
-  /** The day that it is now in the time zone of a regulation's deadlines. */
+  readonly now: () => Date;
+  /** The day that it is at that time in the time zone of a regulation's deadlines. */
+  readonly dayOf: (regulation: Regulation, at: Date) => Day;
+  /** The day that it is now. */
   readonly today: (regulation: Regulation) => Day;
   /** The statutory clock of a request that came in at that time. */
   readonly clockFor: (regulation: Regulation, receivedAt: Date) => Promise<Clock>;
   /** What must happen before a request may be carried out, by where it came from and the law it is under. */
   readonly policyFor: (from: { channel: Channel; regulation: Regulation }) => Policy;
+  /** How long rounds took lately, by connection, the most recent first; maybe a minute old. */
+  readonly observedRounds: () => Promise<ObservedRounds>;
   readonly newToken: () => NewToken;
   /** In [0, 1). */
   readonly random: () => number;

@@ -40,7 +40,7 @@ export type ActsNext = z.infer<typeof actsNext>;
 /** States in which only a person can move a request on. */
 const WAITING_STATES = ['awaiting_identity', 'awaiting_approval', 'on_hold'] as const;
 
-const waiting = z
+export const waiting = z
   .strictObject({
     reason: z.enum([
       ...new Set([...WAITING_STATES, ...WAIT_REASONS, ...REQUEST_ATTENTIONS, ...TASK_ATTENTIONS]),
@@ -51,6 +51,20 @@ const waiting = z
   })
   .meta({ id: 'Waiting', description: 'What is waited for, and who acts next.' });
 export type WaitingView = z.infer<typeof waiting>;
+
+export const forecast = z
+  .strictObject({
+    expectedAt: time
+      .nullable()
+      .meta({ description: 'To the minute; null while a person has to act, or a hold stands.' }),
+    confidence: z.enum(['observed', 'assumed']).nullable().meta({
+      description:
+        '`assumed`: too few finished rounds of the connection were seen, or the sessions were not counted.',
+    }),
+    words: z.string().meta({ description: 'What it rests on, or why nothing can be foreseen.' }),
+  })
+  .meta({ id: 'Forecast', description: 'When the erasure can be expected to be verified.' });
+export type ForecastView = z.infer<typeof forecast>;
 
 const reported = z.enum([...REMOTE_STATUSES, 'unknown', 'no_such_user', 'vanished']).meta({
   id: 'Reported',
@@ -135,7 +149,7 @@ export const subjectPseudonym = z.strictObject({
   keyVersion: z.int().min(1),
 });
 
-const day = z.iso.date().meta({ id: 'Day', examples: ['2026-04-01'] });
+export const day = z.iso.date().meta({ id: 'Day', examples: ['2026-04-01'] });
 
 const explanation = z
   .strictObject({
@@ -202,6 +216,12 @@ const EXAMPLE = {
     explanation: 'It is queued and done as soon as a worker is free.',
     until: TIME,
   },
+  forecast: {
+    expectedAt: '2026-03-02T01:21:00.000Z',
+    confidence: 'assumed',
+    words:
+      '1 more round, as the sessions were not counted. A round is assumed to end 80 minutes after the midnight (UTC) it waits for; only 0 finished ones were seen.',
+  },
   tasks: [],
 };
 
@@ -251,6 +271,9 @@ export const requestView = z
       .array(requestId)
       .meta({ description: 'Other open requests for the same subject; each has its own gates and clock.' }),
     waiting: waiting.nullable().meta({ description: 'What it waits for; null once the request is closed.' }),
+    forecast: forecast.nullable().meta({
+      description: 'Null once the request is closed, or is about to be cancelled.',
+    }),
     tasks: z.array(task),
   })
   .meta({ id: 'ErasureRequest', examples: [EXAMPLE] });

@@ -4,11 +4,14 @@ import type { ErasureRequest } from '../domain/request.ts';
 import { isTerminalRequestState } from '../domain/states.ts';
 import { currentRound, needsStorageCheck, type Task } from '../domain/task.ts';
 import type { WaitReason } from '../domain/work.ts';
-import type { Deps, RequestWithTasks, Waiting } from './ports.ts';
+import { forecastOf, forecastView, type ForecastDeps } from './forecast-of.ts';
+import type { Deps, ObservedRounds, RequestWithTasks, Waiting } from './ports.ts';
 import type { ActsNext, ClockView, RequestView, TaskView, WaitingView } from './request-schema.ts';
 
+export type ViewDeps = ForecastDeps & Pick<Deps, 'today'>;
+
 /** The view of a request with its tasks and what waits for them. */
-export function viewOf(deps: Pick<Deps, 'today'>, from: RequestWithTasks): RequestView {
+export function viewOf(deps: ViewDeps, from: RequestWithTasks, observed: ObservedRounds): RequestView {
   const { request } = from;
   const tasks = from.tasks.map((task) =>
     taskView(
@@ -16,6 +19,7 @@ export function viewOf(deps: Pick<Deps, 'today'>, from: RequestWithTasks): Reque
       from.waiting.find((waiting) => waiting.taskId === task.id),
     ),
   );
+  const waiting = waitingOf(from);
   return {
     id: request.id,
     state: request.state,
@@ -41,7 +45,8 @@ export function viewOf(deps: Pick<Deps, 'today'>, from: RequestWithTasks): Reque
     expectedTasks: request.expectedTasks,
     clock: clockView(deps, request),
     related: [...from.related],
-    waiting: requestWaiting(request, from.waiting, tasks),
+    waiting,
+    forecast: forecastView(forecastOf(deps, { from, waiting, observed })),
     tasks,
   };
 }
@@ -106,18 +111,14 @@ function taskWaiting(task: Task, waiting: Waiting | undefined): WaitingView | nu
   return waiting === undefined ? null : forTime(waiting);
 }
 
-/** A person comes first; else what is looked at soonest. */
-function requestWaiting(
-  request: ErasureRequest,
-  waiting: readonly Waiting[],
-  tasks: readonly TaskView[],
-): WaitingView | null {
+/** What a request waits for: a person comes first; else what is looked at soonest. */
+export function waitingOf({ request, tasks, waiting }: RequestWithTasks): WaitingView | null {
   if (isWaitingState(request.state)) return forPerson(request.state, WAITING_STATES[request.state]);
   if (request.attention !== null && request.attention !== 'tasks_need_attention') {
     return forPerson(request.attention, REQUEST_ATTENTIONS[request.attention]);
   }
-  const person = tasks.find((task) => task.attention !== null)?.waiting;
-  if (person) return person;
+  const person = tasks.find((task) => task.attention !== null)?.attention;
+  if (person) return forPerson(person, TASK_ATTENTIONS[person]);
   const soonest = waiting.reduce<Waiting | undefined>(
     (first, other) => (first === undefined || other.runAt < first.runAt ? other : first),
     undefined,
@@ -134,7 +135,7 @@ function forTime(waiting: Waiting): WaitingView {
   return { reason: waiting.reason, actsNext, explanation, until: waiting.runAt.toISOString() };
 }
 
-const REQUEST_ATTENTIONS: Readonly<Record<Exclude<ErasureRequest['attention'], null>, string>> = {
+export const REQUEST_ATTENTIONS: Readonly<Record<Exclude<ErasureRequest['attention'], null>, string>> = {
   tasks_need_attention: 'At least one task needs a person.',
   unroutable: 'The user id can never be sent to OpenReplay safely; a person has to find the right id.',
   project_unknown: 'OpenReplay does not know one of the projects named; a person has to correct the request.',

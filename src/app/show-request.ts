@@ -1,19 +1,20 @@
 import type { Deps, RequestFilter } from './ports.ts';
 import type { RequestPage, RequestView } from './request-schema.ts';
-import { viewOf } from './request-view.ts';
+import { viewOf, type ViewDeps } from './request-view.ts';
 
-type ViewDeps = Pick<Deps, 'store' | 'today'>;
+type ReadDeps = ViewDeps & Pick<Deps, 'store' | 'observedRounds'>;
 
 /** The request with this id as people see it, or undefined. */
-export async function showRequest(deps: ViewDeps, id: string): Promise<RequestView | undefined> {
+export async function showRequest(deps: ReadDeps, id: string): Promise<RequestView | undefined> {
   const found = await deps.store.findRequest(id);
-  return found && viewOf(deps, found);
+  return found && viewOf(deps, found, await deps.observedRounds());
 }
 
 /** Requests, newest first, in keyset pages: stable while new ones come in, and as quick on the last page as on the first. */
-export async function listRequests(deps: ViewDeps, filter: RequestFilter): Promise<RequestPage> {
+export async function listRequests(deps: ReadDeps, filter: RequestFilter): Promise<RequestPage> {
   const found = await deps.store.listRequests({ ...filter, limit: filter.limit + 1 });
-  const items = found.slice(0, filter.limit).map((one) => viewOf(deps, one));
+  const observed = await deps.observedRounds();
+  const items = found.slice(0, filter.limit).map((one) => viewOf(deps, one, observed));
   return { items, nextCursor: found.length > filter.limit ? (items.at(-1)?.id ?? null) : null };
 }
 

@@ -12,7 +12,7 @@ import { taskCreated } from './discover-subject.ts';
 import { discoverWork } from './new-work.ts';
 import { encodeEvents } from './encode-events.ts';
 import { newTask } from './new-task.ts';
-import type { Deps, FirstAnswer, NewTask, Transaction } from './ports.ts';
+import type { Deps, FirstAnswer, NewTask, ObservedRounds, Transaction } from './ports.ts';
 import type { RequestView } from './request-schema.ts';
 import { viewOf } from './request-view.ts';
 
@@ -53,14 +53,18 @@ export async function submitRequest(
   context: SubmissionContext,
 ): Promise<SubmissionAnswer> {
   const accepted = checkSubmission(deps, submission);
+  // Before the transaction: it may take a connection of its own to the database.
+  const observed = await deps.observedRounds();
+  const admit = (tx: Transaction, { apiKeyId, channel }: SubmissionContext) =>
+    admitRequest(tx, deps, { accepted, apiKeyId, channel, observed });
   const answer = await deps.store.transaction(async (tx) => {
-    const { idempotencyKey, apiKeyId, channel } = context;
-    if (idempotencyKey === undefined) return answerOf(await admit(tx, deps, { accepted, apiKeyId, channel }));
+    const { idempotencyKey, apiKeyId } = context;
+    if (idempotencyKey === undefined) return answerOf(await admit(tx, context));
     const key = { apiKeyId, key: idempotencyKey };
     const fingerprint = deps.vault.fingerprint(JSON.stringify(submission));
     const first = await tx.reserveAnswer(key, fingerprint);
     if (first !== undefined) return repeatedAnswer(first, fingerprint);
-    const fresh = answerOf(await admit(tx, deps, { accepted, apiKeyId, channel }));
+    const fresh = answerOf(await admit(tx, context));
     await tx.fillAnswer(key, fresh);
     return fresh;
   });
@@ -84,10 +88,11 @@ interface Admission {
   readonly accepted: Accepted;
   readonly apiKeyId: string;
   readonly channel: Channel;
+  readonly observed: ObservedRounds;
 }
 
 /** Stores a request with its first events and work, in the caller's transaction. */
-async function admit(tx: Transaction, deps: Deps, admission: Admission): Promise<RequestView> {
+async function admitRequest(tx: Transaction, deps: Deps, admission: Admission): Promise<RequestView> {
   const { accepted, apiKeyId } = admission;
   const { note, receivedAt } = accepted.submission;
   if (receivedAt !== undefined && receivedAt.getTime() > tx.now.getTime() + CLOCK_SKEW_MS) {
@@ -118,7 +123,8 @@ async function admit(tx: Transaction, deps: Deps, admission: Admission): Promise
     return { ...rest, ...next, runAt: new Date(next.at), held: false };
   });
   const related = await tx.listOpenRequestsOf(refs, request.id);
-  return viewOf(deps, { request: { ...request, eventCount: events.length }, tasks, waiting, related });
+  const stored = { ...request, eventCount: events.length };
+  return viewOf(deps, { request: stored, tasks, waiting, related }, admission.observed);
 }
 
 async function receivedRequest(

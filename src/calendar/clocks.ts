@@ -7,7 +7,10 @@ import { createDayOf } from './day-of.ts';
 
 /** The statutory clocks, by the configured calendars. */
 export interface Clocks {
-  /** The day that it is now in the time zone of a regulation's deadlines. */
+  now(): Date;
+  /** The day that it is at that time in the time zone of a regulation's deadlines. */
+  dayOf(regulation: Regulation, at: Date): Day;
+  /** The day that it is now. */
   today(regulation: Regulation): Day;
   clockFor(regulation: Regulation, receivedAt: Date): Promise<Clock>;
 }
@@ -21,6 +24,8 @@ export function createClocks(settings: Readonly<Record<Regulation, CalendarSetti
   };
   let calendars: ReturnType<typeof createCalendars> | undefined;
   return {
+    now: () => new Date(),
+    dayOf: (regulation, at) => days[regulation](at),
     today: (regulation) => days[regulation](new Date()),
     clockFor: async (regulation, receivedAt) => {
       calendars ??= createCalendars(settings);

@@ -6,11 +6,16 @@ import { examples, whole, type Shell } from './command.ts';
 import { EXIT, type ExitStatus } from './exit-status.ts';
 import { actOverApi, type GivenApi } from './over-api.ts';
 
+/** The largest page there is. */
+const PAGE = 200;
+
 /** `lethe deadlines`: what is due soon. */
 export function addDeadlines(program: Command, shell: Shell): void {
   examples(
     addApiOptions(program.command('deadlines'))
-      .description('requests that are overdue or due soon, the most urgent first; with --json one a line')
+      .description(
+        'requests that are overdue, at risk or due soon, the first due first; with --json one a line',
+      )
       .option('--days <number>', 'due within so many days (default 7)')
       .action(actOverApi(shell, options, list)),
     ['deadlines', "deadlines --days 3 --json | jq -r 'select(.daysLeft < 0) | .id'"],
@@ -19,19 +24,21 @@ export function addDeadlines(program: Command, shell: Shell): void {
 
 const options = z.object({ days: whole(0, 3_650).default(7) });
 
-const deadlines = z.object({ items: z.array(z.unknown()) });
+const page = z.object({ items: z.array(z.unknown()), nextCursor: z.string().nullable() });
 const deadline = z.object({
   id: z.string(),
-  state: z.string().nullish(),
-  dueOn: z.string().nullish(),
-  daysLeft: z.number().nullish(),
-  reference: z.string().nullish(),
+  status: z.string(),
+  dueOn: z.string(),
+  daysLeft: z.number(),
+  reference: z.string().nullable(),
+  waiting: z.object({ actsNext: z.string() }).nullable(),
 });
 const COLUMNS = [
   { title: 'due on' },
   { title: 'left' },
+  { title: 'status' },
   { title: 'id' },
-  { title: 'state', flexible: true },
+  { title: 'acts next', flexible: true },
   { title: 'reference', flexible: true },
 ];
 
@@ -40,20 +47,25 @@ async function list({
   output,
   options: { days },
 }: GivenApi<z.output<typeof options>>): Promise<ExitStatus> {
-  const { items } = understood(
-    deadlines,
-    await api.ask({ method: 'GET', path: '/v1/deadlines', query: { days } }),
-  );
-  output.items(items);
-  output.table(
-    COLUMNS,
-    understood(z.array(deadline), items).map(({ dueOn, daysLeft, id, state, reference }) => [
-      dueOn ?? '–',
-      typeof daysLeft === 'number' ? `${daysLeft} d` : '–',
-      id,
-      state ?? '–',
-      reference ?? '–',
-    ]),
-  );
+  const rows: string[][] = [];
+  for (let cursor: string | null | undefined; cursor !== null;) {
+    const query = { days, limit: PAGE, cursor };
+    const answer: unknown = await api.ask({ method: 'GET', path: '/v1/deadlines', query });
+    const { items, nextCursor }: z.output<typeof page> = understood(page, answer);
+    output.items(items);
+    rows.push(...understood(z.array(deadline), items).map(rowOf));
+    cursor = nextCursor;
+  }
+  output.table(COLUMNS, rows);
   return EXIT.ok;
+}
+
+function rowOf(item: z.output<typeof deadline>): string[] {
+  const { dueOn, daysLeft, status, id, waiting, reference } = item;
+  return [dueOn, `${daysLeft} d`, spoken(status), id, spoken(waiting?.actsNext ?? '–'), reference ?? '–'];
+}
+
+/** Words of the API are written with `_` for a space. */
+function spoken(word: string): string {
+  return word.replaceAll('_', ' ');
 }

@@ -31,12 +31,13 @@ export const shownRequest = z.object({
   id: z.string(),
   state: z.string(),
   regulation: z.string(),
-  connection: z.string(),
+  connection: z.string().nullable(),
   reference: z.string().nullable(),
   receivedAt: z.string(),
-  dueOn: z.string().nullish(),
+  clock: z.object({ dueOn: z.string(), daysLeft: z.number().nullable() }).nullable(),
   completedAt: z.string().nullable(),
   waiting: waiting.nullable(),
+  forecast: z.object({ expectedAt: z.string().nullable(), confidence: z.string().nullable() }).nullable(),
   tasks: z.array(task),
 });
 export type ShownRequest = z.output<typeof shownRequest>;
@@ -46,9 +47,10 @@ export function requestText(request: ShownRequest, output: Output): string {
   const facts: readonly (readonly [string, string | null | undefined])[] = [
     ['reference', request.reference],
     ['regulation', request.regulation],
-    ['connection', request.connection],
+    ['connection', request.connection ?? 'all'],
     ['received', shortTime(request.receivedAt)],
-    ['due', request.dueOn],
+    ['due', dueText(request)],
+    ['expected', expectedText(request)],
     ['completed', request.completedAt === null ? null : shortTime(request.completedAt)],
     ['waits for', waitingText(request)],
     ['acts next', request.waiting?.actsNext.replaceAll('_', ' ')],
@@ -59,6 +61,16 @@ export function requestText(request: ShownRequest, output: Output): string {
   });
   const head = `${request.id}  ${paintedState(request.state, output)}`;
   return [head, ...lines, ...taskLines(request, output)].join('\n');
+}
+
+function dueText({ clock }: ShownRequest): string | null {
+  if (clock === null) return null;
+  return clock.daysLeft === null ? clock.dueOn : `${clock.dueOn} (${clock.daysLeft} d left)`;
+}
+
+function expectedText({ forecast }: ShownRequest): string | null {
+  if (forecast?.expectedAt == null) return null;
+  return `${shortTime(forecast.expectedAt)} (${forecast.confidence ?? 'assumed'})`;
 }
 
 /** Why a request waits, in one sentence. */

@@ -70,13 +70,14 @@ export interface AuditEvent extends EventDraft {
   readonly at: string;
 }
 
-/** What is done to API keys and standing holds has a trail of its own: it concerns no single request. */
+/** What is done to API keys and standing holds, and who looked for whom, has a trail of its own: it concerns no request. */
 export const ADMIN_EVENT_TYPES = [
   'api_key.created',
   'api_key.revoked',
   'api_key.rotated',
   'hold.created',
   'hold.released',
+  'subject.previewed',
 ] as const;
 
 export interface AdminEventDraft {

@@ -11,7 +11,7 @@ import {
 } from './round-habit.ts';
 
 /** How many sessions one job of a real server deletes at most before it reports `completed`. */
-const SESSIONS_PER_ROUND = 1_000;
+export const SESSIONS_PER_ROUND = 1_000;
 
 const DAY_MS = 86_400_000;
 
@@ -154,6 +154,6 @@ export function latestForecast(forecasts: readonly Forecast[]): Forecast | undef
 }
 
 /** Whether one night that is missed, as happens on real servers, would bring the end past the due date. */
-export function atRisk(expectedAt: Date, dueOn: Day, calendar: Calendar): boolean {
+export function atRisk(expectedAt: Date, dueOn: Day, calendar: Pick<Calendar, 'dayOf'>): boolean {
   return calendar.dayOf(new Date(expectedAt.getTime() + DAY_MS)) > dueOn;
 }

@@ -31,7 +31,7 @@ const DAY_MS = 86_400_000;
 /** Below this many rounds a percentile says nothing. */
 const MIN_OBSERVED = 5;
 /** Older rounds tell of a server that may have changed since. */
-const MAX_OBSERVED = 50;
+export const MAX_OBSERVED = 50;
 /** Real servers' runner wakes at 00:15 UTC, that of the Enterprise edition at 01:05. */
 const LATEST_RUNNER_MS = 65 * 60_000;
 

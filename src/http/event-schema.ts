@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { holdId } from '../app/standing-holds.ts';
 import { apiKeyId } from '../app/api-key-schema.ts';
 import { PAGE_MAX, requestId, time } from '../app/request-schema.ts';
 
@@ -23,18 +24,19 @@ const auditEvent = z
   })
   .meta({ id: 'AuditEvent' });
 
-/** Of what was done to an API key. */
+/** Of what was done to an API key or a standing hold, or who looked for whom. */
 const adminEvent = z
   .strictObject({
     v: auditEvent.shape.v,
     seq: auditEvent.shape.seq,
     at: time,
-    type: z.string().regex(/^api_key\.[a-z_]+$/),
+    type: z.string().regex(/^(api_key|hold|subject)\.[a-z_]+$/),
     actor: z
       .string()
       .regex(/^(local|api_key:ak_[0-9a-f]{32})$/)
       .meta({ description: "A command on Lethe's machine, or the API key that did it." }),
-    key_id: apiKeyId.meta({ description: 'The API key that it was done to.' }),
+    key_id: apiKeyId.optional().meta({ description: 'The API key that it was done to.' }),
+    hold_id: holdId.optional().meta({ description: 'The standing hold that it was done to.' }),
     data: z.looseObject({}),
   })
   .meta({ id: 'AdminEvent' });

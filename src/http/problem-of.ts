@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { ExpiryPassedError, ScopeNotHeldError } from '../app/create-api-key.ts';
 import { SubmissionInvalidError } from '../app/check-submission.ts';
+import { OpenReplayUnavailableError } from '../app/openreplay-unavailable.ts';
 import { HoldSubjectInvalidError } from '../app/standing-holds.ts';
 import { LetheError } from '../domain/errors.ts';
 import { invalidFields } from './field-errors.ts';
 import { HttpProblem, type ProblemCode } from './problem.ts';
 
-const RETRY_AFTER_SECONDS = '5';
+const RETRY_AFTER_SECONDS = 5;
 
 /** The problem to answer with for whatever was thrown. What is not foreseen becomes INTERNAL and says nothing more. */
 export function problemOf(error: unknown): HttpProblem {
@@ -30,6 +31,12 @@ function problemOfUseCase(error: LetheError): HttpProblem {
   if (error instanceof ExpiryPassedError) {
     return invalidFields('COMMAND_INVALID', [{ pointer: '/expiresAt', detail: 'expected a time to come' }]);
   }
+  if (error instanceof OpenReplayUnavailableError) {
+    const seconds = Math.ceil((error.retryAfterMs ?? 0) / 1000);
+    return new HttpProblem('OPENREPLAY_UNAVAILABLE', error.message, {
+      headers: { 'Retry-After': String(Math.max(seconds, RETRY_AFTER_SECONDS)) },
+    });
+  }
   if (error instanceof ScopeNotHeldError) {
     const challenge = `Bearer realm="lethe", error="insufficient_scope", scope="${error.scope}"`;
     return new HttpProblem('SCOPE_NOT_HELD', error.message, { headers: { 'WWW-Authenticate': challenge } });
@@ -39,7 +46,9 @@ function problemOfUseCase(error: LetheError): HttpProblem {
   if (error.code === 'STORE_UNAVAILABLE') {
     const detail =
       'The database does not answer right now. Try again; with an Idempotency-Key nothing is taken in twice.';
-    return new HttpProblem('STORE_UNAVAILABLE', detail, { headers: { 'Retry-After': RETRY_AFTER_SECONDS } });
+    return new HttpProblem('STORE_UNAVAILABLE', detail, {
+      headers: { 'Retry-After': String(RETRY_AFTER_SECONDS) },
+    });
   }
   return internal();
 }

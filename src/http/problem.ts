@@ -31,6 +31,7 @@ export const PROBLEMS = {
   IDEMPOTENCY_KEY_REUSED: { status: 422, title: 'The Idempotency-Key was used for another body' },
   RATE_LIMITED: { status: 429, title: 'Too many calls' },
   INTERNAL: { status: 500, title: 'Lethe failed' },
+  OPENREPLAY_UNAVAILABLE: { status: 503, title: 'OpenReplay does not give an answer' },
   STORE_UNAVAILABLE: { status: 503, title: 'The database does not answer' },
 } as const;
 export type ProblemCode = keyof typeof PROBLEMS;

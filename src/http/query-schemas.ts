@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DUE_CURSOR } from '../app/list-deadlines.ts';
 import { PAGE_MAX, REQUEST_ID, requestState } from '../app/request-schema.ts';
 import { HOLD_ID } from '../app/standing-holds.ts';
 import { reference } from './submission-schema.ts';
@@ -50,6 +51,22 @@ export const holdsQuerySchema = z.strictObject({
   cursor: z
     .string('nextCursor of the page before')
     .regex(HOLD_ID, 'nextCursor of the page before')
+    .optional()
+    .meta({ description: '`nextCursor` of the page before.' }),
+  limit,
+});
+
+const DAYS_MAX = 3_650;
+const DAYS_DEFAULT = 7;
+
+/** `?days=&limit=&cursor=` */
+export const deadlinesQuerySchema = z.strictObject({
+  days: wholeNumber({ min: 0, max: DAYS_MAX }, `a whole number from 0 to ${DAYS_MAX}`)
+    .default(DAYS_DEFAULT)
+    .meta({ description: 'Due within so many days.', override: { default: DAYS_DEFAULT } }),
+  cursor: z
+    .string('nextCursor of the page before')
+    .regex(DUE_CURSOR, 'nextCursor of the page before')
     .optional()
     .meta({ description: '`nextCursor` of the page before.' }),
   limit,

@@ -3,6 +3,7 @@ import { cancelErasureRequest } from './routes/cancel-erasure-request.ts';
 import { createKey } from './routes/create-api-key.ts';
 import { listKeyEvents } from './routes/list-admin-events.ts';
 import { listKeys } from './routes/list-api-keys.ts';
+import { listRequestDeadlines } from './routes/list-deadlines.ts';
 import { listErasureRequests } from './routes/list-erasure-requests.ts';
 import { listRequestEvents } from './routes/list-request-events.ts';
 import { revokeKey } from './routes/revoke-api-key.ts';
@@ -14,6 +15,7 @@ import { showHealth } from './routes/show-health.ts';
 import { showOpenApiDocument } from './routes/show-openapi-document.ts';
 import { showReadiness } from './routes/show-readiness.ts';
 import { showRequestSubject } from './routes/show-request-subject.ts';
+import { previewErasureRequest } from './routes/preview-erasure-request.ts';
 import { submitErasureRequest } from './routes/submit-erasure-request.ts';
 import { approveErasureRequest } from './routes/approve-erasure-request.ts';
 import { closeErasureRequest } from './routes/close-erasure-request.ts';
@@ -31,6 +33,7 @@ import { verifySubjectIdentity } from './routes/verify-identity.ts';
 /** Every route of the API, in the order of the document. */
 export const ROUTES: readonly Route[] = [
   submitErasureRequest,
+  previewErasureRequest,
   listErasureRequests,
   showErasureRequest,
   listRequestEvents,
@@ -48,6 +51,7 @@ export const ROUTES: readonly Route[] = [
   createStandingHold,
   listStandingHolds,
   releaseStandingHold,
+  listRequestDeadlines,
   listKeys,
   createKey,
   revokeKey,

@@ -75,22 +75,32 @@ export const subject = z.strictObject(
   'an object with userId, email, or both',
 );
 
+/** Where to look for the subject: shared by submission and preview. */
+const where = {
+  projectKeys: z
+    // The use case looks at their form, since it knows more of them.
+    .array(z.string('a project key').meta({ pattern: PROJECT_KEY.source }), projectKeysExpected)
+    .min(1, projectKeysExpected)
+    .max(PROJECTS_MAX, projectKeysExpected)
+    .optional()
+    .meta({ description: 'Left out, every project of the connection that the configuration allows.' }),
+  connection: z
+    .string('the name of a configured connection')
+    .optional()
+    .meta({ description: 'Name of a configured connection. May be left out where there is just one.' }),
+};
+
+/** The body of a preview: of a submission, what says whom and where to look for. */
+export const previewSchema: z.ZodType<Pick<Submission, 'subject' | 'connection' | 'projectKeys'>> = z
+  .strictObject({ subject, ...where }, 'an object with subject')
+  .meta({ id: 'PreviewQuery', examples: [{ subject: { email: 'jane.roe@example.org' } }] });
+
 /** The body of a submission. Each message says what was expected and reads on after "expected". */
 export const submissionSchema: z.ZodType<Submission> = z
   .strictObject(
     {
       subject,
-      projectKeys: z
-        // The use case looks at their form, since it knows more of them.
-        .array(z.string('a project key').meta({ pattern: PROJECT_KEY.source }), projectKeysExpected)
-        .min(1, projectKeysExpected)
-        .max(PROJECTS_MAX, projectKeysExpected)
-        .optional()
-        .meta({ description: 'Left out, every project of the connection that the configuration allows.' }),
-      connection: z
-        .string('the name of a configured connection')
-        .optional()
-        .meta({ description: 'Name of a configured connection. May be left out where there is just one.' }),
+      ...where,
       regulation: regulation.optional().meta({ description: 'Left out, `gdpr`.' }),
       receivedAt: dateTime.optional().meta({
         description: 'When the data subject asked, since 1970 and not in the future; left out, now.',

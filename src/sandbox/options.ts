@@ -52,6 +52,8 @@ export interface SandboxOptions {
   readonly sessionsPerJob?: number;
   /** `real`: how long the user record outlives the last session, in ms; Infinity is forever. Default 1 % of a day. */
   readonly analyticsLagMs?: number;
+  /** Most users on a page of the search, however many are asked for. Default: no limit but that of the API. */
+  readonly usersPerPage?: number;
   /** Default `enterprise` in `contract`, `community` in `real`. */
   readonly edition?: Edition;
   /** Where the API is served; `start` returns the first. Default `/v2`; `real` also serves `/v2/api` and `/api/v2`. */
@@ -81,6 +83,7 @@ export interface Settings {
   readonly runningMs: number;
   readonly sessionsPerJob: number;
   readonly analyticsLagMs: number;
+  readonly usersPerPage: number;
   readonly edition: Edition;
   readonly basePaths: readonly [string, ...string[]];
   readonly host: string;
@@ -108,6 +111,7 @@ export function resolveSettings(options: SandboxOptions): Settings {
     ...given('sessionsPerJob', options.sessionsPerJob),
     ...given('analyticsLagMs', options.analyticsLagMs),
     ...given('edition', options.edition),
+    usersPerPage: options.usersPerPage ?? Infinity,
     basePaths: basePaths(options),
     ...{ host, now },
     random: options.random ?? seededRandom(options.seed ?? 1),

@@ -26,6 +26,8 @@ export interface Sandbox {
   addUser(user: NewUser): void;
   /** One more session, recorded now unless said otherwise; a user who is gone comes back, as with the tracker. */
   addSession(session: NewSession): SessionRecord;
+  /** The user's live sessions end: from now on they are recorded ones. */
+  endLiveSessions(projectKey: string, userId: string): void;
   /** Whether the user's record can be read. In `real` it outlives the sessions by `analyticsLagMs`. */
   hasUser(projectKey: string, userId: string): boolean;
   sessionCount(projectKey: string, userId: string): number;
@@ -75,6 +77,10 @@ export function createSandbox(options: SandboxOptions): Sandbox {
       state.addUser(user);
     },
     addSession: (session) => state.addSession(session),
+    endLiveSessions: (projectKey, userId) => {
+      const user = userOf(projectKey, userId);
+      if (user !== undefined) state.endLiveSessions(state.getProject(projectKey), user);
+    },
     hasUser: (projectKey, userId) => userOf(projectKey, userId) !== undefined,
     sessionCount: (projectKey, userId) => userOf(projectKey, userId)?.sessions.length ?? 0,
     liveCount: (projectKey, userId) => userOf(projectKey, userId)?.live.length ?? 0,

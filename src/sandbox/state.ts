@@ -137,6 +137,15 @@ export class SandboxState {
     return session;
   }
 
+  /** Live sessions become recorded ones, as when their tabs are closed. */
+  endLiveSessions(project: ProjectRecord, user: UserRecord): void {
+    for (const session of user.live.splice(0)) {
+      project.live.delete(session.sessionId);
+      project.sessions.set(session.sessionId, session);
+      user.sessions.push(session);
+    }
+  }
+
   /** The user's record, while it is there. A record whose time has come is removed now. */
   findUser(project: ProjectRecord, userId: string): UserRecord | undefined {
     const user = project.users.get(userId);

@@ -7,7 +7,8 @@ const searchUsers: Operation = inProject(({ state, shapes, settings }, { operati
   if (body === undefined) return shapes.refusal(operationId, 400, NO_JSON);
   const read = bodiesOf(settings.personality).users.safeParse(body);
   if (!read.success) return shapes.refusal(operationId, 400, problemOf(read.error));
-  const { query, filters, limit, page } = read.data;
+  const { query, filters, limit: asked, page } = read.data;
+  const limit = Math.min(asked, settings.usersPerPage);
   const { literal, matches } = readSearch(query, settings.personality);
   const passes = filterOf(filters);
   const items: UserRecord[] = [];

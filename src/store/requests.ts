@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { z } from 'zod';
-import type { NewRequest, RequestFilter, RequestScope } from '../app/ports.ts';
+import type { DueFilter, NewRequest, RequestFilter, RequestScope } from '../app/ports.ts';
 import { REGULATIONS } from '../domain/regulation.ts';
 import {
   CHANNELS,
@@ -183,6 +183,35 @@ export async function listRequests(db: Queryable, filter: RequestFilter): Promis
   const { rows } = await db.query(
     `SELECT ${COLUMNS}, ${APPROVALS} FROM erasure_requests ${where} ORDER BY id DESC LIMIT $${values.length}`,
     values,
+  );
+  return z.array(row).parse(rows);
+}
+
+/** The day on which a request is due; as the index erasure_requests_by_due has it. */
+const DUE = 'CASE WHEN extended_at IS NULL THEN due_on ELSE extended_due_on END';
+const OPEN_TASKS = "('pending', 'submitting', 'submitted', 'verifying')";
+
+/**
+ * Open requests by due date: those due by a day, and beyond it those that may take longer than one night, since they
+ * cool off for longer, or have more sessions than one round erases.
+ */
+export async function listOpenByDue(db: Queryable, filter: DueFilter): Promise<readonly ErasureRequest[]> {
+  const { rows } = await db.query(
+    `SELECT ${COLUMNS}, ${APPROVALS} FROM erasure_requests
+     WHERE state NOT IN ('completed', 'refused', 'cancelled')
+       AND (${DUE}, id) > ($1::date, $2)
+       AND (${DUE} <= $3::date OR cooling_off_until > now() + interval '1 day' OR EXISTS (
+         SELECT FROM tasks WHERE request_id = erasure_requests.id AND tasks.state IN ${OPEN_TASKS}
+           AND ((verification->>'sessionsFound')::int > $4 OR (rounds->-1->>'sessionsBefore')::int > $4)
+       ))
+     ORDER BY ${DUE}, id LIMIT $5`,
+    [
+      filter.after?.dueOn ?? '0001-01-01',
+      filter.after?.requestId ?? '',
+      filter.until,
+      filter.heavySessions,
+      filter.limit,
+    ],
   );
   return z.array(row).parse(rows);
 }

@@ -34,6 +34,10 @@ export function createStore(pool: pg.Pool): Store {
     },
     listRequests: async (filter) =>
       available(withTasks(pool, await available(requests.listRequests(pool, filter)))),
+    listOpenByDue: async (filter) =>
+      available(withTasks(pool, await available(requests.listOpenByDue(pool, filter)))),
+    listObservedRounds: (connections, perConnection) =>
+      available(tasks.listObservedRounds(pool, connections, perConnection)),
     listEventBytes: (requestId, page) => available(events.listEventBytes(pool, { requestId, ...page })),
     takeWork: (leases, holdMs) => available(work.takeWork(pool, leases, holdMs)),
     delayWork: (works, reason) => available(work.delayWork(pool, works, reason)),

@@ -2,7 +2,8 @@ import pg from 'pg';
 import { z } from 'zod';
 import { UNROUTABLE_REASONS } from '../domain/identifiers.ts';
 import { REMOTE_STATUSES } from '../domain/openreplay.ts';
-import type { NewTask, RequestScope } from '../app/ports.ts';
+import type { NewTask, ObservedRounds, RequestScope } from '../app/ports.ts';
+import type { ObservedRound } from '../domain/round-habit.ts';
 import { TASK_STATES } from '../domain/states.ts';
 import { TASK_ATTENTIONS, type Task } from '../domain/task.ts';
 import type { Queryable, Rows } from './connection.ts';
@@ -115,4 +116,48 @@ export async function listTasks(db: Queryable, requestIds: readonly string[]): P
 export async function listTasksById(db: Queryable, ids: readonly string[]): Promise<readonly Task[]> {
   const { rows } = await db.query(`SELECT ${COLUMNS} FROM tasks WHERE id = ANY ($1)`, [ids]);
   return z.array(row).parse(rows);
+}
+
+const observed = z.array(
+  z
+    .object({
+      connection: z.string(),
+      submitted_at: z.string(),
+      start_at: z.string().nullable(),
+      ended_at: z.string(),
+    })
+    .transform((from) => ({
+      connection: from.connection,
+      round: { submittedAt: from.submitted_at, startAt: from.start_at, endedAt: from.ended_at },
+    })),
+);
+
+/**
+ * The most recent first, of tasks that are erased: they are found by an index, and nothing of them changes any more.
+ * When an adopted job was asked for is not known, so it tells nothing.
+ */
+export async function listObservedRounds(
+  db: Queryable,
+  connections: readonly string[],
+  perConnection: number,
+): Promise<ObservedRounds> {
+  const { rows } = await db.query(
+    `SELECT connection, round->>'submittedAt' AS submitted_at, round->>'startAt' AS start_at, round->>'endedAt' AS ended_at
+     FROM unnest($1::text[]) AS known (name), LATERAL (
+       SELECT connection, round
+       FROM (
+         SELECT connection, rounds FROM tasks WHERE state = 'erased' AND connection = name
+         ORDER BY updated_at DESC LIMIT $2
+       ) AS latest, jsonb_array_elements(rounds) AS round
+       WHERE round->>'reported' = 'completed' AND round->>'adopted' = 'false'
+         AND round->>'submittedAt' IS NOT NULL AND round->>'endedAt' IS NOT NULL
+       ORDER BY round->>'endedAt' DESC LIMIT $2
+     ) AS finished`,
+    [connections, perConnection],
+  );
+  const found = new Map<string, ObservedRound[]>();
+  for (const { connection, round: finished } of observed.parse(rows)) {
+    found.set(connection, [...(found.get(connection) ?? []), finished]);
+  }
+  return found;
 }

@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { Sealed, Vault } from '../app/ports.ts';
+import { comparableEmail } from '../domain/email.ts';
 import { LetheError } from '../domain/errors.ts';
 import type { Subject, SubjectRef } from '../domain/request.ts';
 
@@ -50,9 +51,10 @@ export function createVault(options: { masterKey: Uint8Array; tenant: string }):
       .digest('hex'),
   });
   return {
+    // An address in another case may be the same person's: a legal hold must rather catch one too many.
     subjectRefs: ({ userId, email }) => [
       ...(userId === undefined ? [] : [refOf('user_id', userId)]),
-      ...(email === undefined ? [] : [refOf('email', email)]),
+      ...(email === undefined ? [] : [refOf('email', comparableEmail(email, 'case_insensitive'))]),
     ],
     // As JSON, which keeps ids that are not well-formed Unicode exactly as they came.
     sealSubject: (ownerId, subject) => seal(JSON.stringify(subject), sealed(ownerId, 'subject')),

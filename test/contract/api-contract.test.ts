@@ -29,6 +29,7 @@ const REQUEST = {
   clock: null,
   related: [],
   waiting: { reason: 'queued', actsNext: 'lethe', explanation: 'It is queued.', until: TIME },
+  forecast: null,
   tasks: [],
 };
 const PROBLEM = {

@@ -119,6 +119,35 @@ describe('requests', () => {
     expect(out).toContain('privacy team');
   });
 
+  it('are previewed without being taken in, and by e-mail address go to every connection', async () => {
+    const email = `${PERSON}@mail.example`;
+    sandbox.addUser({ projectKey: PROJECT, userId: 'by mail', email, sessions: 3 });
+    const { status, out } = await lethe(['requests', 'preview', '--email', '-', '--json'], { stdin: email });
+    expect(status).toBe(0);
+    expect(jsonLines(out)).toMatchObject([{ found: 1, users: [{ sessions: 3 }] }]);
+    expect((await lethe(['requests', 'preview', '--email', '-'], { stdin: email })).out).toContain(
+      'found: 1',
+    );
+    const argv = ['requests', 'create', '--email', '-', '--expect-tasks', '1', '--follow'];
+    const created = await lethe(argv, { stdin: email });
+    expect(created.status).toBe(0);
+    expect(created.out).toMatch(/^ {2}due {9}\d{4}-\d\d-\d\d$/m);
+    expect(sandbox.sessionCount(PROJECT, 'by mail')).toBe(0);
+  });
+
+  it('that are due are listed with who acts next, in 80 columns', async () => {
+    const id = await submit(`../${PERSON}-due`, '--reference', 'DSR due');
+    const json = await lethe(['deadlines', '--days', '60', '--json']);
+    expect(json.status).toBe(0);
+    expect(jsonLines(json.out)).toContainEqual(
+      expect.objectContaining({ id, status: 'due_soon', reference: 'DSR due' }),
+    );
+    const { out } = await lethe(['deadlines', '--days', '60']);
+    expect(out).toMatch(new RegExp(`due soon +${id} +privacy`));
+    for (const line of out.split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(80);
+    expect((await lethe(['deadlines', '--days', '0'])).out).toBe('none\n');
+  });
+
   it('that are cancelled end it with status 1', async () => {
     sandbox.faults.hangJobs = { userIds: new Set([`${PERSON}-hangs`]) };
     sandbox.addUser({ projectKey: PROJECT, userId: `${PERSON}-hangs`, sessions: 1 });

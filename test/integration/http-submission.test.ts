@@ -73,6 +73,7 @@ describe('a submission', () => {
         explanation: expect.any(String),
         until: view.createdAt,
       },
+      forecast: { expectedAt: expect.any(String), confidence: 'assumed', words: expect.any(String) },
       tasks: [],
     });
     expect(await count('work WHERE request_id = $1', view.id)).toBe(1);

@@ -5,7 +5,7 @@ import { createClocks } from '../../src/calendar/clocks.ts';
 import type { PolicyRule } from '../../src/config.ts';
 import { policyOf } from '../../src/policy-of.ts';
 import { createApiKey } from '../../src/app/create-api-key.ts';
-import type { Deps } from '../../src/app/ports.ts';
+import type { Connection, Deps } from '../../src/app/ports.ts';
 import type { RequestView } from '../../src/app/request-schema.ts';
 import { listEvents, listRequests, showRequest } from '../../src/app/show-request.ts';
 import { submitRequest } from '../../src/app/submit-request.ts';
@@ -45,6 +45,10 @@ export interface StageOptions {
   readonly deliveries?: 1 | 2;
   readonly sandbox?: Partial<SandboxOptions>;
   readonly pace?: Partial<Pace>;
+  /** In place of the stage's own. */
+  readonly parts?: Partial<Deps>;
+  /** Servers beside the one of the connection `default`; the stage closes neither them nor their clients. */
+  readonly moreConnections?: readonly Connection[];
   /** The allow-list of the connection. */
   readonly projects?: readonly string[];
   /** What must happen before a request may be carried out. */
@@ -89,6 +93,7 @@ export type TrailEvent = z.infer<typeof trailEvent>;
 const PATIENCE_MS = 30_000;
 
 export async function openStage(options: StageOptions): Promise<Stage> {
+  const { moreConnections = [] } = options;
   const database = await createTestDatabase();
   const sandbox = createSandbox({
     personality: 'real',
@@ -109,9 +114,10 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     maxBodyBytes: 1_000_000,
     maxSockets: 30,
   });
+  const store = createStore(pool);
   let nudge: () => void = () => undefined;
   const deps: Deps = {
-    store: createStore(pool),
+    store,
     vault: createVault({ masterKey: options.masterKey ?? randomBytes(32), tenant: 'default' }),
     encodeEvent,
     connections: new Map([
@@ -119,12 +125,14 @@ export async function openStage(options: StageOptions): Promise<Stage> {
         'default',
         { name: 'default', projects: options.projects ?? null, countSessionsBefore: true, api: client },
       ],
+      ...moreConnections.map((one): [string, Connection] => [one.name, one]),
     ]),
     pace: { ...QUICK, ...options.pace },
     maxMatches: 5,
     emailLocalPart: 'exact',
     ...createClocks(WEEKENDS_ONLY),
     policyFor: (from) => policyOf(options.rules ?? [], from),
+    observedRounds: () => store.listObservedRounds([...deps.connections.keys()], 50),
     leaseMs: 2_000,
     newId,
     newToken,
@@ -133,6 +141,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       nudge();
     },
     log: createLogger({ level: process.env['LETHE_TEST_LOG'] ?? 'silent', name: 'stage' }),
+    ...options.parts,
   };
   const { id: apiKeyId } = await createApiKey(deps, { name: 'stage', scopes: ['admin'] }, 'local');
   const queue = queueOptions(options.backend, database);
@@ -140,7 +149,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     ? undefined
     : await startWorker(deps, {
         queue,
-        concurrency: new Map([['default', 8]]),
+        concurrency: new Map([...deps.connections.keys()].map((name) => [name, 8])),
         // Longer than any backlog of a test: handed out again, work is done once but taken twice.
         handOutMs: 20_000,
         dispatchIntervalMs: 25,

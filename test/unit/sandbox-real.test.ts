@@ -215,6 +215,14 @@ describe('the real personality: answers', () => {
     expect([data.total, data.sessions?.length]).toEqual([12, 12]);
   });
 
+  it('records a live session once it has ended', async () => {
+    const { sandbox, ask } = await opened({ edition: 'enterprise' });
+    sandbox.addUser({ projectKey: KEY, userId: 'a', sessions: 1, live: 2 });
+    sandbox.endLiveSessions(KEY, 'a');
+    expect((await ask(`GET /public/${KEY}/assist/sessions`)).data).toMatchObject({ total: 0 });
+    expect([sandbox.sessionCount(KEY, 'a'), sandbox.liveCount(KEY, 'a')]).toEqual([3, 0]);
+  });
+
   it('makes projects, once by name', async () => {
     const { ask } = await opened();
     const { data } = await ask('POST /public/projects', { name: 'New' });
@@ -230,6 +238,16 @@ describe('the real personality: answers', () => {
 });
 
 describe('the real personality: search', () => {
+  it('gives no more users on a page than the server is set to, whatever is asked for', async () => {
+    const { sandbox, ask } = await opened({ usersPerPage: 2 });
+    for (const userId of ['p1', 'p2', 'p3']) sandbox.addUser({ projectKey: KEY, userId, sessions: 0 });
+    const search = async (page: number) =>
+      (await ask(`POST /public/${KEY}/users`, { query: 'p', limit: 200, page })).data;
+    expect(await search(1)).toMatchObject({ total: 3, users: [{ $user_id: 'p1' }, { $user_id: 'p2' }] });
+    expect(await search(2)).toMatchObject({ total: 3, users: [{ $user_id: 'p3' }] });
+    expect(await search(3)).toMatchObject({ total: 0, users: [] });
+  });
+
   it('matches any part of id, e-mail and name, with wildcards, and takes at most 100 characters', async () => {
     const { sandbox, ask } = await opened();
     sandbox.addUser({

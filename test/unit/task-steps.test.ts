@@ -9,10 +9,11 @@ import type {
   RemoteUser,
 } from '../../src/domain/openreplay.ts';
 import { afterPoll, mustReadList } from '../../src/domain/poll-step.ts';
-import { rollUp, type ErasureRequest } from '../../src/domain/request.ts';
+import { rollUp } from '../../src/domain/request.ts';
 import { afterSubmit, intendSubmission } from '../../src/domain/submit-step.ts';
 import { needsStorageCheck, type Task } from '../../src/domain/task.ts';
 import { afterVerify, type VerificationReads } from '../../src/domain/verify-step.ts';
+import { request } from '../support/requests.ts';
 import { contextAt, NOON, PACE, round, task } from '../support/tasks.ts';
 
 const USER = 'alice';
@@ -273,37 +274,6 @@ describe('a failed job that had deleted rows', () => {
 });
 
 describe('where the tasks take their request', () => {
-  const request = (changes: Partial<ErasureRequest> = {}): ErasureRequest => ({
-    id: 'er_1',
-    state: 'erasing',
-    attention: null,
-    regulation: 'gdpr',
-    channel: 'api',
-    connection: 'default',
-    projectKeys: null,
-    reference: null,
-    subjectRef: { kind: 'user_id', keyVersion: 1, value: '00' },
-    submittedBy: 'ak_1',
-    receivedAt: new Date(NOON),
-    createdAt: new Date(NOON),
-    updatedAt: new Date(NOON),
-    completedAt: null,
-    cancelRequestedAt: null,
-    outcome: null,
-    heldFrom: null,
-    heldBy: null,
-    identityRequired: false,
-    identityVerifiedAt: null,
-    approvalsNeeded: 0,
-    approvals: 0,
-    coolingOffMs: 0,
-    coolingOffUntil: null,
-    expectedTasks: null,
-    clock: null,
-    extendedAt: null,
-    eventCount: 0,
-    ...changes,
-  });
   const erased = task({ state: 'erased' });
 
   it('completes only when every task is erased', () => {

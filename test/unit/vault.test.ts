@@ -237,6 +237,14 @@ describe('a pseudonym', () => {
     );
   });
 
+  it('of an address is the same in whatever case, so that a hold on it is not missed', () => {
+    const refOf = (email: string) => vault.subjectRefs({ email })[0]?.value;
+    expect(refOf('Jane.Roe@Shop.Example')).toBe(refOf('jane.roe@shop.example'));
+    expect(refOf('jane.roe@shop.example')).not.toBe(refOf('janeroe@shop.example'));
+    // A user id is what it is.
+    expect(vault.subjectRefs({ userId: 'Jane' })).not.toEqual(vault.subjectRefs({ userId: 'jane' }));
+  });
+
   it('is another under another tenant or another master key', () => {
     fc.assert(
       fc.property(tenantName, tenantName, anyString, (one, other, userId) => {

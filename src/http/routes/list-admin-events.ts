@@ -4,14 +4,14 @@ import { adminEventPage } from '../event-schema.ts';
 import { eventsQuerySchema } from '../query-schemas.ts';
 import { jsonAnswer, keyedRoute } from '../route.ts';
 
-/** A page of what was done to keys. */
+/** A page of what was done to keys and holds, and of previews. */
 export const listKeyEvents = keyedRoute({
   method: 'get',
   path: '/v1/admin-events',
   scope: 'audit:read',
   operationId: 'listAdminEvents',
   tag: 'API keys',
-  summary: 'List what was done to API keys',
+  summary: 'List what was done to API keys and standing holds, and who previewed whom',
   description: 'Each event stands in the answer as the exact canonical JSON (RFC 8785) that is stored.',
   query: eventsQuerySchema,
   answers: { 200: jsonAnswer('A page of events, by `seq`.', adminEventPage) },
