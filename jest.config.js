@@ -24,7 +24,7 @@ const onGround = {
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
 };
-const SOAKS = ['<rootDir>/test/integration/nobody-else.test.ts', ...testsIn('crash')];
+const SOAKS = ['<rootDir>/test/integration/nobody-else.test.ts', ...testsIn('crash', 'model')];
 
 export default {
   maxWorkers: 2,

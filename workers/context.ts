@@ -30,7 +30,10 @@ export async function withStep(
   );
 }
 
-/** Runs `step`; a failure is logged, and its work is due again after a while, with the failure as the reason. */
+/**
+ * Runs `step`; a failure is logged, and its work is due again after a while, with the failure as the reason. A step whose
+ * work went elsewhere meanwhile has failed on what others wrote: it came too late, which is no failure.
+ */
 export async function guarded(
   context: WorkerContext,
   works: readonly Work[],
@@ -40,15 +43,15 @@ export async function guarded(
   try {
     await step();
   } catch (error) {
-    deps.log.error(
-      { err: error, workIds: works.map((work) => work.id), kind: works[0]?.kind },
-      'a step failed',
-    );
     const { baseMs, maxMs } = deps.pace.retry;
     const waitMs = ({ attempts }: Work) => Math.min(maxMs, baseMs * 2 ** Math.min(attempts + 1, 20));
-    await deps.store.delayWork(
-      works.map((work) => ({ id: work.id, lease: work.lease, waitMs: waitMs(work) })),
-      'internal_error',
-    );
+    const waits = works.map((work) => ({ id: work.id, lease: work.lease, waitMs: waitMs(work) }));
+    let ours = works.length;
+    try {
+      ours = await deps.store.delayWork(waits, 'internal_error');
+    } finally {
+      const fields = { err: error, workIds: works.map((work) => work.id), kind: works[0]?.kind };
+      if (ours > 0) deps.log.error(fields, 'a step failed');
+    }
   }
 }

@@ -1,7 +1,7 @@
-import { intendDeletion, type BegunStep } from '../src/app/begin-task-step.ts';
+import { intendDeletion, mayStillDelete, type BegunStep } from '../src/app/begin-task-step.ts';
 import { commitTaskStep } from '../src/app/commit-task-step.ts';
 import { findActiveJob, findLostJob } from '../src/app/find-job.ts';
-import type { Connection, WorkLease } from '../src/app/ports.ts';
+import type { Connection, Deps, WorkLease } from '../src/app/ports.ts';
 import type { CallFailure, OpenReplay, Outcome, RemoteJob, UserAddress } from '../src/domain/openreplay.ts';
 import { afterLive, waitsForLive } from '../src/domain/live-step.ts';
 import { afterSubmit, type SubmitResult } from '../src/domain/submit-step.ts';
@@ -20,7 +20,8 @@ export async function submit(context: WorkerContext, lease: WorkLease): Promise<
     }
     const intended = await intendDeletion(deps, begun);
     if (intended === undefined) return;
-    const result = await askForDeletion(intended, connection);
+    const result = await askForDeletion(deps, intended, connection);
+    if (result === undefined) return;
     await commitTaskStep(deps, intended.work, (task, step) => afterSubmit(task, result, step));
   });
 }
@@ -37,7 +38,12 @@ async function subjectIsLive(
   return waitsForLive(task, { read, userId: user.userId, now: Date.now(), waitForLiveMs });
 }
 
-async function askForDeletion(begun: BegunStep, connection: Connection): Promise<SubmitResult> {
+/** Undefined when the deletion may not be sent any more. */
+async function askForDeletion(
+  deps: Deps,
+  begun: BegunStep,
+  connection: Connection,
+): Promise<SubmitResult | undefined> {
   const user = { projectKey: begun.task.projectKey, userId: begun.subject.userId };
   const counted = currentRound(begun.task)?.sessionsBefore ?? null;
   if (begun.resumed) {
@@ -47,6 +53,7 @@ async function askForDeletion(begun: BegunStep, connection: Connection): Promise
   }
   const count = await countSessions({ connection, user, counted });
   if (count.failure) return { kind: 'failure', failure: count.failure, sessionsBefore: null };
+  if (!(await mayStillDelete(deps, begun))) return undefined;
   return deleteUser(connection.api, user, count.sessions);
 }
 

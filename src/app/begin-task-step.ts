@@ -38,6 +38,17 @@ export async function intendDeletion(deps: Deps, { work }: BegunStep): Promise<B
   return deps.store.withRequest(work.requestId, (tx, scope) => intend(tx, deps, { work, scope }));
 }
 
+/**
+ * Looks once more, when other calls were made since the intent: a hold or a wish to cancel that has come meanwhile, or
+ * another worker, wins. What comes between this look and the deletion is called back when the answer is written.
+ *
+ * @returns whether the deletion may be sent
+ */
+export async function mayStillDelete(deps: Deps, intended: BegunStep): Promise<boolean> {
+  if (await deps.store.mayDelete(intended.work)) return true;
+  return (await intendDeletion(deps, intended)) !== undefined;
+}
+
 interface Beginning {
   readonly work: Work;
   readonly scope: RequestScope | undefined;
@@ -53,10 +64,11 @@ async function begin(deps: Deps, { work, scope }: Beginning): Promise<BegunStep 
       resumed: task.state === 'submitting',
     });
   }
-  // Cannot be reached by the transitions; kept from going round for ever, and said aloud.
+  // What does not fit went elsewhere meanwhile. Work that is still ours cannot be reached by the transitions; it is kept
+  // from going round for ever, and said aloud.
   const fields = { workId: work.id, kind: work.kind, state: task?.state };
-  deps.log.error(fields, 'work does not fit its task; dropped');
-  await deps.store.deleteWork(work);
+  const dropped = await deps.store.deleteWork(work);
+  if (dropped) deps.log.error(fields, 'work does not fit its task; dropped');
   return undefined;
 }
 
@@ -76,8 +88,8 @@ async function intend(tx: Transaction, deps: Deps, beginning: Beginning): Promis
   if (begun === undefined || beginning.scope === undefined) return undefined;
   const { work, task } = begun;
   const { request, tasks, standingHold } = beginning.scope;
-  if (request.state === 'on_hold' || standingHold) {
-    await keepFromSubmitting(tx, deps, { begun, request });
+  if (request.state === 'on_hold' || standingHold || request.cancelRequestedAt !== null) {
+    await keepFromSubmitting(tx, deps, { begun, request, standingHold });
     return undefined;
   }
   const intent = intendSubmission(task, contextOf(deps, { tx, request, attempts: work.attempts }));
@@ -93,13 +105,15 @@ async function intend(tx: Transaction, deps: Deps, beginning: Beginning): Promis
 async function keepFromSubmitting(
   tx: Transaction,
   deps: Deps,
-  of: { begun: BegunStep; request: ErasureRequest },
+  of: { begun: BegunStep; request: ErasureRequest; standingHold: boolean },
 ): Promise<void> {
-  const { begun, request } = of;
+  const { begun, request, standingHold } = of;
   const callBack: NextWork = { kind: 'cancel', at: tx.now.getTime(), reason: 'queued', attempts: 0 };
-  const work = { lease: begun.work, next: begun.resumed ? callBack : null };
-  if (request.state === 'on_hold') await tx.write(request.id, { work, events: [] });
-  else await putOnHold(tx, deps, { request, heldBy: 'standing_hold', actor: LETHE, work });
+  const calledBack = begun.resumed || request.cancelRequestedAt !== null;
+  const work = { lease: begun.work, next: calledBack ? callBack : null };
+  if (standingHold && request.state !== 'on_hold') {
+    await putOnHold(tx, deps, { request, heldBy: 'standing_hold', actor: LETHE, work });
+  } else await tx.write(request.id, { work, events: [] });
 }
 
 const STATES_OF_WORK: Readonly<Record<Work['kind'], readonly TaskState[]>> = {

@@ -45,6 +45,14 @@ export async function cancelRequest(
     await tx.write(request.id, { request: { from: [request.state], patch }, events });
     const eventCount = request.eventCount + events.length;
     await cancelTasks(tx, deps, { request: { ...request, ...patch, eventCount }, tasks });
+    const by = { decidedBy: command.apiKeyId, decidedAt: tx.now };
+    await tx.insertDecision({
+      requestId: request.id,
+      kind: 'cancelled',
+      ground: null,
+      textSealed: null,
+      ...by,
+    });
   });
   deps.workIsDue();
   return showRequest(deps, command.requestId);
@@ -67,7 +75,7 @@ async function cancelTasks(tx: Transaction, deps: Deps, scope: RequestTasks): Pr
     await tx.deleteWorkOf(request.id, task.id);
     now = (await writeStep(tx, { deps, ...now, task }, cancelledTask(task))) ?? now;
   }
-  await tx.redirectWork(request.id, ['submit', 'poll'], 'cancel');
+  await tx.redirectWork(request.id, { from: ['submit', 'poll'], to: 'cancel' });
 }
 
 function endsAtOnce(task: Task): boolean {

@@ -1,5 +1,5 @@
 import { rollUp, type ErasureRequest } from '../domain/request.ts';
-import { requestStatesBefore, TASK_TRANSITIONS, taskStatesBefore } from '../domain/states.ts';
+import { requestStatesBefore, TASK_TRANSITIONS, taskStatesBefore, type TaskState } from '../domain/states.ts';
 import type { StepContext, TaskStep } from '../domain/task-step.ts';
 import type { Task } from '../domain/task.ts';
 import type { NextWork } from '../domain/work.ts';
@@ -21,7 +21,7 @@ export async function commitTaskStep(deps: Deps, work: Work, decide: Decide): Pr
     if (scope === undefined || task === undefined) return undefined;
     const { request, tasks } = scope;
     const step = decide(task, contextOf(deps, { tx, request, attempts: work.attempts }));
-    const following = redirected(step.next, request, tx.now);
+    const following = redirected(step.next, { request, state: step.to ?? task.state, now: tx.now });
     const after = await writeStep(
       tx,
       { deps, request, tasks, task, work: { lease: work, next: following } },
@@ -50,13 +50,20 @@ export function contextOf(
 
 /**
  * Once somebody has asked to cancel, or while a hold stands, nothing more is asked of OpenReplay but to cancel. Under a
- * hold the next round is left out altogether: the release makes the work for it.
+ * hold the next round is left out altogether: the release makes the work for it. A submission without an answer is no
+ * such round: it may have arrived.
+ *
+ * @param after.state of the task
  */
-function redirected(next: NextWork | null, request: ErasureRequest, now: Date): NextWork | null {
+function redirected(
+  next: NextWork | null,
+  after: { request: ErasureRequest; state: TaskState; now: Date },
+): NextWork | null {
+  const { request, state, now } = after;
   const cancelling = request.cancelRequestedAt !== null;
   const holding = request.state === 'on_hold';
   if (next === null || !(cancelling || holding)) return next;
-  if (next.kind === 'submit' && !cancelling) return null;
+  if (next.kind === 'submit' && state === 'pending' && !cancelling) return null;
   if (next.kind !== 'submit' && next.kind !== 'poll') return next;
   return { kind: 'cancel', at: now.getTime(), reason: 'queued', attempts: 0 };
 }

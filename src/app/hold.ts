@@ -37,8 +37,9 @@ export async function putOnHold(
     events: encodeEvents(deps, { request, now: tx.now }, [moved]),
   });
   if (!written) return false;
-  await tx.deleteUnheldWork(request.id, ['discover', 'submit']);
-  await tx.redirectWork(request.id, ['poll'], 'cancel');
+  await tx.deleteUnbegunWork(request.id);
+  // A submission that is left has no answer yet: whether it arrived, only the cancelling finds out.
+  await tx.redirectWork(request.id, { from: ['submit', 'poll'], to: 'cancel' });
   return true;
 }
 
@@ -57,9 +58,15 @@ export async function takeOffHold(
     ]),
   });
   const after: ErasureRequest = { ...request, ...goes.patch, eventCount: request.eventCount + 1 };
-  await tx.redirectWork(request.id, ['cancel'], 'poll');
+  if (request.cancelRequestedAt === null) await stopCallingBack(tx, request.id);
   await tx.restoreWork(workLeft(deps, { request: after, tasks, now: tx.now }));
   await followTasks(tx, deps, { request: after, tasks });
+}
+
+/** What a hold has not called back yet goes on: a job is waited for, a submission without an answer is resumed. */
+async function stopCallingBack(tx: Transaction, requestId: string): Promise<void> {
+  await tx.redirectWork(requestId, { from: ['cancel'], to: 'poll', of: 'submitted' });
+  await tx.redirectWork(requestId, { from: ['cancel'], to: 'submit', of: 'submitting' });
 }
 
 /** Where a held request goes on. */

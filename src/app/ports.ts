@@ -115,6 +115,12 @@ export interface Change {
   readonly events: readonly EncodedEvent[];
 }
 
+export interface WorkChange {
+  readonly from: readonly WorkKind[];
+  readonly to: WorkKind;
+  readonly of?: TaskState;
+}
+
 /** The statements that use cases run inside one transaction. */
 export interface Transaction extends KeyTransaction, LifeTransaction {
   /** The database's time of this transaction. */
@@ -128,12 +134,15 @@ export interface Transaction extends KeyTransaction, LifeTransaction {
    * @returns false when the work is no longer the caller's: nothing was written
    */
   write(requestId: string, change: Change): Promise<boolean>;
-  /** Work of these kinds that no worker holds becomes another kind, due now. Held work is left to its holder. */
-  redirectWork(requestId: string, from: readonly WorkKind[], to: WorkKind): Promise<void>;
+  /**
+   * Work of these kinds that no worker holds becomes another kind, due now; with `of`, only that of tasks in this state.
+   * Held work is left to its holder.
+   */
+  redirectWork(requestId: string, change: WorkChange): Promise<void>;
   /** Inserts work where there is none for the same task. */
   restoreWork(work: readonly NewWork[]): Promise<void>;
-  /** Deletes a request's work of these kinds that no worker holds. */
-  deleteUnheldWork(requestId: string, kinds: readonly WorkKind[]): Promise<void>;
+  /** Deletes a request's discovery, and the submissions that were not begun, where no worker holds them. */
+  deleteUnbegunWork(requestId: string): Promise<void>;
   /** Deletes the work of a task (or, with null, of the request itself), whoever holds it. */
   deleteWorkOf(requestId: string, taskId: string | null): Promise<void>;
   /**
@@ -225,10 +234,19 @@ export interface Store extends KeyStore, LifeStore {
     handOutMs: number;
     max: number;
   }): Promise<readonly HandedOut[]>;
-  /** Gives work back to be done again after a while, as one more attempt; what is no longer the caller's is left alone. */
-  delayWork(works: readonly (WorkLease & { readonly waitMs: number })[], reason: WaitReason): Promise<void>;
-  /** Deletes work, if it is still the caller's. */
-  deleteWork(lease: WorkLease): Promise<void>;
+  /**
+   * Gives work back to be done again after a while, as one more attempt; what is no longer the caller's is left alone.
+   *
+   * @returns how much of it was still the caller's
+   */
+  delayWork(works: readonly (WorkLease & { readonly waitMs: number })[], reason: WaitReason): Promise<number>;
+  /**
+   * Whether a deletion may still be sent for this work: it is the caller's, and neither a hold nor a wish to cancel has
+   * come since it was begun. A look without a lock, for the moment before.
+   */
+  mayDelete(lease: WorkLease): Promise<boolean>;
+  /** Deletes work, if it is still the caller's; says whether it was. */
+  deleteWork(lease: WorkLease): Promise<boolean>;
   renewLeases(leases: readonly WorkLease[], holdMs: number): Promise<void>;
   /** Hands work back at once, for whoever is free. */
   releaseLeases(leases: readonly WorkLease[]): Promise<void>;

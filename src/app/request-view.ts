@@ -13,12 +13,7 @@ export type ViewDeps = ForecastDeps & Pick<Deps, 'today'>;
 /** The view of a request with its tasks and what waits for them. */
 export function viewOf(deps: ViewDeps, from: RequestWithTasks, observed: ObservedRounds): RequestView {
   const { request } = from;
-  const tasks = from.tasks.map((task) =>
-    taskView(
-      task,
-      from.waiting.find((waiting) => waiting.taskId === task.id),
-    ),
-  );
+  const tasks = from.tasks.map((task) => taskView(task, taskWaiting(request, task, from.waiting)));
   const waiting = waitingOf(from);
   return {
     id: request.id,
@@ -89,7 +84,7 @@ function shown({ passed, ...rest }: Explanation): ClockView['explanation']['due'
   return { ...rest, passed: passed.map((off) => ({ ...off })) };
 }
 
-function taskView(task: Task, waiting: Waiting | undefined): TaskView {
+function taskView(task: Task, waiting: WaitingView | null): TaskView {
   const reason = task.unroutableReason;
   return {
     id: task.id,
@@ -102,17 +97,21 @@ function taskView(task: Task, waiting: Waiting | undefined): TaskView {
     rounds: task.rounds.map(({ doubts: _doubts, ...round }) => round),
     verification: task.verification,
     storageCheckNeeded: needsStorageCheck(task.rounds),
-    waiting: taskWaiting(task, waiting),
+    waiting,
   };
 }
 
-function taskWaiting(task: Task, waiting: Waiting | undefined): WaitingView | null {
+/** What was accepted when a person closed the request keeps its attention, but waits for nobody. */
+function taskWaiting(request: ErasureRequest, task: Task, waiting: readonly Waiting[]): WaitingView | null {
+  if (isTerminalRequestState(request.state)) return null;
   if (task.attention !== null) return forPerson(task.attention, TASK_ATTENTIONS[task.attention]);
-  return waiting === undefined ? null : forTime(waiting);
+  const ours = waiting.find(({ taskId }) => taskId === task.id);
+  return ours === undefined ? null : forTime(ours);
 }
 
 /** What a request waits for: a person comes first; else what is looked at soonest. */
 export function waitingOf({ request, tasks, waiting }: RequestWithTasks): WaitingView | null {
+  if (isTerminalRequestState(request.state)) return null;
   if (isWaitingState(request.state)) return forPerson(request.state, WAITING_STATES[request.state]);
   if (request.attention !== null && request.attention !== 'tasks_need_attention') {
     return forPerson(request.attention, REQUEST_ATTENTIONS[request.attention]);

@@ -94,7 +94,11 @@ function failed({ task, status }: Sighting, context: StepContext): TaskStep {
   const rounds = withCurrentRound(task, { reported: status, endedAt: rfc3339(context.now), doubts: 0 });
   if (countReported({ ...task, rounds }, 'failed') >= context.pace.rounds.maxFailedJobs) {
     const before = [statusSeen(task, status)];
-    return handedToPerson(task, { to: 'failed', attention: 'jobs_keep_failing', patch: { rounds }, before });
+    return handedToPerson(
+      task,
+      { to: 'failed', attention: 'jobs_keep_failing', patch: { rounds }, before },
+      context,
+    );
   }
   return anotherRound(
     task,
@@ -117,12 +121,8 @@ function cancelledBySomebody({ task, round, status }: Sighting, context: StepCon
   }
   const rounds = withCurrentRound(task, { reported: status, endedAt: rfc3339(context.now), doubts });
   if (countReported({ ...task, rounds }, 'cancelled') >= context.pace.rounds.maxFailedJobs) {
-    return handedToPerson(task, {
-      to: 'failed',
-      attention: 'jobs_keep_being_cancelled',
-      patch: { rounds },
-      before,
-    });
+    const attention = 'jobs_keep_being_cancelled';
+    return handedToPerson(task, { to: 'failed', attention, patch: { rounds }, before }, context);
   }
   return anotherRound(
     task,

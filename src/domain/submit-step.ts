@@ -132,7 +132,7 @@ function notSubmitted(
         ? [noted(task, 'task.step_delayed', { step: 'submit', status: failure.status })]
         : [];
     const attention = failure.kind === 'rejected' ? 'submission_rejected' : 'unsendable';
-    return handedToPerson(task, { to: 'failed', attention, patch, before });
+    return handedToPerson(task, { to: 'failed', attention, patch, before }, context);
   }
   return delayed(task, { kind: 'submit', failure, patch }, context);
 }

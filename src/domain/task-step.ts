@@ -77,7 +77,7 @@ export function delayed(
   };
 }
 
-/** The task cannot move on without a person. */
+/** The task cannot move on without a person; of a request that somebody asked to cancel, it ends. */
 export function handedToPerson(
   task: Task,
   options: {
@@ -86,12 +86,14 @@ export function handedToPerson(
     patch?: TaskPatch;
     before?: readonly EventDraft[];
   },
+  context: StepContext,
 ): TaskStep {
-  const { to, attention } = options;
+  const { to, attention, patch = {}, before = [] } = options;
+  if (context.cancelRequested) return cancelledTask(task, { patch, before });
   return {
     to,
-    patch: { ...options.patch, attention },
-    events: [...(options.before ?? []), moved(task, { to, type: `task.${to}`, data: { reason: attention } })],
+    patch: { ...patch, attention },
+    events: [...before, moved(task, { to, type: `task.${to}`, data: { reason: attention } })],
     next: null,
   };
 }

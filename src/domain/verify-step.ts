@@ -79,14 +79,8 @@ export function afterVerify(
   const attention = residueOf(seen, context);
   if (attention === undefined) return erased(task, seen, verified);
   if (isSettling(task, context)) return lookAgain(seen, verified, context);
-  if (context.cancelRequested)
-    return cancelledTask(task, { patch: { verification: seen }, before: [verified] });
-  return handedToPerson(task, {
-    to: 'residue',
-    attention,
-    patch: { verification: seen },
-    before: [verified],
-  });
+  const patch = { verification: seen };
+  return handedToPerson(task, { to: 'residue', attention, patch, before: [verified] }, context);
 }
 
 function firstFailure(reads: VerificationReads, seen: Verification): CallFailure | undefined {
@@ -131,7 +125,7 @@ function nextRound(
   const before = [options.verified];
   if (context.cancelRequested) return cancelledTask(task, { patch, before });
   if (task.rounds.length >= context.pace.rounds.max) {
-    return handedToPerson(task, { to: 'residue', attention: 'too_many_rounds', patch, before });
+    return handedToPerson(task, { to: 'residue', attention: 'too_many_rounds', patch, before }, context);
   }
   const needed = moved(task, {
     to: 'pending',

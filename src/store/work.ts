@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { HandedOut, NewWork, Waiting, Work, WorkLease } from '../app/ports.ts';
-import { WAIT_REASONS, WORK_KINDS, type WaitReason, type WorkKind } from '../domain/work.ts';
+import type { HandedOut, NewWork, Waiting, Work, WorkChange, WorkLease } from '../app/ports.ts';
+import { WAIT_REASONS, WORK_KINDS, type WaitReason } from '../domain/work.ts';
 import type { Queryable } from './connection.ts';
 
 const kind = z.enum(WORK_KINDS);
@@ -28,24 +28,29 @@ async function insertRows(db: Queryable, work: readonly NewWork[], onConflict: s
   );
 }
 
-/** Gives work back to be done again after a while, where the lease is still ours; counts the attempt. */
+/** Gives work back to be done again after a while, where the lease is still ours; counts the attempt. Says how much was. */
 export async function delayWork(
   db: Queryable,
   works: readonly (WorkLease & { readonly waitMs: number })[],
   reason: WaitReason,
-): Promise<void> {
-  await db.query(
+): Promise<number> {
+  const { rowCount } = await db.query(
     `UPDATE work SET run_at = now() + given.wait_ms * interval '1 millisecond', reason = $4, attempts = attempts + 1,
        lease = NULL, held = false
      FROM unnest($1::bigint[], $2::uuid[], $3::float8[]) AS given (id, lease, wait_ms)
      WHERE work.id = given.id AND work.lease = given.lease`,
     [works.map(({ id }) => id), works.map(({ lease }) => lease), works.map(({ waitMs }) => waitMs), reason],
   );
+  return rowCount ?? 0;
 }
 
-/** Deletes work, if the lease is still ours. */
-export async function deleteWork(db: Queryable, lease: WorkLease): Promise<void> {
-  await db.query('DELETE FROM work WHERE id = $1 AND lease = $2', [lease.id, lease.lease]);
+/** Deletes work, if the lease is still ours; says whether it was. */
+export async function deleteWork(db: Queryable, lease: WorkLease): Promise<boolean> {
+  const { rowCount } = await db.query('DELETE FROM work WHERE id = $1 AND lease = $2', [
+    lease.id,
+    lease.lease,
+  ]);
+  return rowCount === 1;
 }
 
 /** Work that is there already stays as it is: a worker may hold it. */
@@ -53,16 +58,13 @@ export async function restoreWork(db: Queryable, work: readonly NewWork[]): Prom
   await insertRows(db, work, 'ON CONFLICT (request_id, task_id) DO NOTHING');
 }
 
-/** Work that a worker holds is left to it. */
-export async function deleteUnheldWork(
-  db: Queryable,
-  requestId: string,
-  kinds: readonly WorkKind[],
-): Promise<void> {
-  await db.query('DELETE FROM work WHERE request_id = $1 AND kind = ANY ($2) AND NOT held', [
-    requestId,
-    kinds,
-  ]);
+/** Work that a worker holds is left to it; so is a submission whose answer never came, since it may have arrived. */
+export async function deleteUnbegunWork(db: Queryable, requestId: string): Promise<void> {
+  await db.query(
+    `DELETE FROM work WHERE request_id = $1 AND NOT held AND (kind = 'discover' OR kind = 'submit'
+       AND EXISTS (SELECT FROM tasks WHERE tasks.id = task_id AND state = 'pending'))`,
+    [requestId],
+  );
 }
 
 export async function deleteWorkOf(db: Queryable, requestId: string, taskId: string | null): Promise<void> {
@@ -73,16 +75,25 @@ export async function deleteWorkOf(db: Queryable, requestId: string, taskId: str
 }
 
 /** Work of these kinds that no worker holds becomes another kind, due now. */
-export async function redirectWork(
-  db: Queryable,
-  requestId: string,
-  change: { from: readonly WorkKind[]; to: WorkKind },
-): Promise<void> {
+export async function redirectWork(db: Queryable, requestId: string, change: WorkChange): Promise<void> {
   await db.query(
     `UPDATE work SET kind = $3, run_at = now(), reason = 'queued', attempts = 0, lease = NULL
-     WHERE request_id = $1 AND kind = ANY ($2) AND NOT held`,
-    [requestId, change.from, change.to],
+     WHERE request_id = $1 AND kind = ANY ($2) AND NOT held
+       AND ($4::text IS NULL OR EXISTS (SELECT FROM tasks WHERE tasks.id = task_id AND state = $4))`,
+    [requestId, change.from, change.to, change.of ?? null],
   );
+}
+
+export async function mayDelete(db: Queryable, { id, lease }: WorkLease): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `SELECT FROM work JOIN erasure_requests request ON request.id = request_id
+     WHERE work.id = $1 AND lease = $2 AND state <> 'on_hold' AND cancel_requested_at IS NULL AND NOT EXISTS (
+       SELECT FROM request_subjects JOIN holds USING (ref)
+       WHERE request_subjects.request_id = request.id AND released_at IS NULL
+     )`,
+    [id, lease],
+  );
+  return rowCount === 1;
 }
 
 const claimed = z.array(

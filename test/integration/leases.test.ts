@@ -247,7 +247,7 @@ describe('claiming', () => {
 describe('redirecting the work of a request', () => {
   const redirect = async () => {
     const { request_id: requestId } = await rowOf();
-    await store.transaction((tx) => tx.redirectWork(requestId, ['submit'], 'cancel'));
+    await store.transaction((tx) => tx.redirectWork(requestId, { from: ['submit'], to: 'cancel' }));
   };
 
   it('takes it from the queue, so that what was handed out before opens nothing', async () => {

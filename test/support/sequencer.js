@@ -2,7 +2,7 @@ import path from 'node:path';
 import TestSequencer from '@jest/test-sequencer';
 
 /** Crash tests before the others on real servers: they take longest, and nothing should wait for them in the end. */
-const ORDER = ['unit', 'property', 'contract', 'crash', 'integration', 'browser'];
+const ORDER = ['unit', 'property', 'contract', 'crash', 'model', 'integration', 'browser'];
 /** Of the integration tests, those of half a minute: begun late, one would run on alone. A fresh checkout knows no times. */
 const LONG = ['embedded-postgres', 'erasure', 'processes', 'migrate', 'nobody-else'];
 

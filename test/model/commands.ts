@@ -1,0 +1,307 @@
+import fc from 'fast-check';
+import type { Policy } from '../../src/domain/policy.ts';
+import { OTHER_PROJECT, PROJECT } from '../support/stage.ts';
+import {
+  decided,
+  DECISIONS,
+  gate,
+  isClosed,
+  isUnderStandingHold,
+  releasedTo,
+  SUBJECTS,
+  VERDICTS,
+  type DecisionName,
+  type IdKind,
+  type Model,
+  type ModelRequest,
+} from './model.ts';
+import {
+  callAs,
+  deliver,
+  endCoolingOff,
+  FAULTS,
+  handOut,
+  judge,
+  night,
+  requestIdIn,
+  resume,
+  subjectOf,
+  visit,
+  type Fault,
+  type Stop,
+  type World,
+} from './world.ts';
+
+/** What people and workers may do, in any order. Each command says what must come of it. */
+
+export type Command = fc.AsyncCommand<Model, World>;
+
+const MOST_REQUESTS = 3;
+const MOST_PAUSED = 2;
+const BODIES: Readonly<Record<DecisionName, unknown>> = {
+  'verify-identity': { method: 'document' },
+  approve: undefined,
+  refuse: { ground: 'excessive', text: 'words' },
+  hold: { reason: 'words' },
+  release: { reason: 'words' },
+  extend: { reason: 'words' },
+  cancel: undefined,
+  retry: undefined,
+  close: { reason: 'words' },
+};
+
+function command(
+  name: string,
+  parts: { check: (model: Model) => boolean; run: (model: Model, world: World) => Promise<void> },
+): Command {
+  return {
+    check: parts.check,
+    run: async (model, world) => {
+      await parts.run(model, world);
+      await judge(world);
+    },
+    toString: () => name,
+  };
+}
+
+const thereIsOne = (model: Model): boolean => model.requests.length > 0;
+
+function pick(model: Model, number: number): ModelRequest {
+  const request = model.requests[number % model.requests.length];
+  if (request === undefined) throw new Error('there is no request');
+  return request;
+}
+
+function mustBe(what: string, found: string, expected: readonly string[]): void {
+  if (!expected.includes(found)) throw new Error(`${what}: ${found}, not ${expected.join(' or ')}`);
+}
+
+/** Judges the world, and that each request stands where the model says. */
+async function mustStand(
+  world: World,
+  what: string,
+  expected: ReadonlyMap<ModelRequest, readonly string[]>,
+): Promise<void> {
+  await judge(world);
+  for (const [request, states] of expected) mustBe(`${request.id} after ${what}`, request.seen.state, states);
+}
+
+interface Submission {
+  readonly subject: number;
+  readonly kinds: readonly IdKind[];
+  readonly everywhere: boolean;
+  readonly by: number;
+  readonly policy: Policy;
+}
+
+function submission(of: Submission): Command {
+  return command(`submit(${JSON.stringify(of)})`, {
+    check: ({ requests }) => requests.length < MOST_REQUESTS,
+    run: async (model, world) => {
+      world.policy = of.policy;
+      const json = {
+        subject: subjectOf(
+          world.run,
+          of.kinds.map((kind) => ({ kind, subject: of.subject })),
+        ),
+        projectKeys: of.everywhere ? [PROJECT, OTHER_PROJECT] : [PROJECT],
+      };
+      const { answer, result } = await callAs(world, of.by, { target: 'POST /v1/erasure-requests', json });
+      mustBe('submit', result, ['ok']);
+      const request: ModelRequest = {
+        ...{ id: requestIdIn(answer), subject: of.subject, submitter: of.by, policy: of.policy },
+        ...{ knownBy: new Set(of.kinds), projects: of.everywhere ? 2 : 1, approvers: new Set() },
+        ...{ decisions: [], verified: false, coolingOver: false, cancelAsked: false, extended: false },
+        seen: { state: 'received', attention: null, heldFrom: null, heldBy: null, tasks: [] },
+      };
+      model.requests.push(request);
+      const expected = isUnderStandingHold(model, request) ? 'on_hold' : gate(request);
+      await mustStand(world, 'submit', new Map([[request, [expected]]]));
+    },
+  });
+}
+
+export function decision(of: { name: DecisionName; on: number; by: number }): Command {
+  const { name, on, by } = of;
+  return command(`${name}(${on}, by ${by})`, {
+    check: thereIsOne,
+    run: async (model, world) => {
+      const request = pick(model, on);
+      const verdict = VERDICTS[name](model, request, by);
+      const target = `POST /v1/erasure-requests/${request.id}/${name}`;
+      const { result } = await callAs(world, by, { target, json: BODIES[name] });
+      mustBe(name, result, [verdict === 'again' ? 'ok' : verdict]);
+      const states = verdict === 'ok' ? decided(request, name, by) : [request.seen.state];
+      await mustStand(world, name, new Map([[request, states]]));
+    },
+  });
+}
+
+function reading(of: { on: number; by: number }): Command {
+  return command(`read subject(${of.on}, by ${of.by})`, {
+    check: thereIsOne,
+    run: async (model, world) => {
+      const request = pick(model, of.on);
+      const target = `GET /v1/erasure-requests/${request.id}/subject`;
+      mustBe('subject', (await callAs(world, of.by, { target })).result, ['ok']);
+      await mustStand(world, 'reading', new Map([[request, [request.seen.state]]]));
+    },
+  });
+}
+
+function standingHold(of: { subject: number; kind: IdKind; by: number }): Command {
+  return command(`hold subject(${of.subject}, ${of.kind}, by ${of.by})`, {
+    check: thereIsOne,
+    run: async (model, world) => {
+      const on = { subject: of.subject, kind: of.kind };
+      const json = { subject: subjectOf(world.run, [on]), reason: 'words' };
+      const { answer, result } = await callAs(world, of.by, { target: 'POST /v1/holds', json });
+      mustBe('hold', result, ['ok']);
+      model.holds.push({ id: requestIdIn(answer), on, stands: true });
+      const caught = model.requests.filter(
+        (request) => !isClosed(request) && request.subject === on.subject && request.knownBy.has(on.kind),
+      );
+      await mustStand(world, 'a standing hold', new Map(caught.map((request) => [request, ['on_hold']])));
+    },
+  });
+}
+
+export function standingRelease(of: { on: number; by: number }): Command {
+  return command(`release subject(${of.on}, by ${of.by})`, {
+    check: ({ holds }) => holds.length > 0,
+    run: async (model, world) => {
+      const hold = model.holds[of.on % model.holds.length];
+      if (hold === undefined) throw new Error('there is no hold');
+      const first = hold.stands;
+      hold.stands = false;
+      const target = `POST /v1/holds/${hold.id}/release`;
+      const { result } = await callAs(world, of.by, { target, json: { reason: 'words' } });
+      mustBe('release', result, ['ok']);
+      const goesOn = (request: ModelRequest) =>
+        first &&
+        request.seen.heldBy === 'standing_hold' &&
+        request.subject === hold.on.subject &&
+        request.knownBy.has(hold.on.kind) &&
+        !isUnderStandingHold(model, request);
+      const expected = new Map(
+        model.requests.map((request) => [
+          request,
+          goesOn(request) ? releasedTo(request) : [request.seen.state],
+        ]),
+      );
+      await mustStand(world, 'the release of a standing hold', expected);
+    },
+  });
+}
+
+export function step(of: { work: number; fault: Fault; stop?: Stop }): Command {
+  const { work, fault, stop } = of;
+  const how = stop === undefined ? '' : `, ${stop.how} before call ${stop.before}`;
+  return command(`step(${work}, ${fault}${how})`, {
+    check: ({ requests, paused }) => requests.length > 0 && (stop?.how !== 'paused' || paused < MOST_PAUSED),
+    run: async (_, world) => {
+      const delivery = await handOut(world, work);
+      if (delivery !== undefined) await deliver(world, delivery, { fault, stop });
+    },
+  });
+}
+
+/** What was handed out is delivered late, again, or after it went elsewhere. */
+function delivery(number: number): Command {
+  return command(`deliver again(${number})`, {
+    check: thereIsOne,
+    run: async (_, world) => {
+      const { deliveries } = world.run;
+      const one = deliveries[deliveries.length - 1 - (number % Math.max(1, deliveries.length))];
+      if (one !== undefined) await deliver(world, one, { fault: 'none' });
+    },
+  });
+}
+
+function handingOut(work: number): Command {
+  return command(`hand out(${work})`, {
+    check: thereIsOne,
+    run: async (_, world) => {
+      await handOut(world, work);
+    },
+  });
+}
+
+export function resumption(number: number): Command {
+  return command(`resume(${number})`, {
+    check: ({ paused }) => paused > 0,
+    run: (_, world) => resume(world, number),
+  });
+}
+
+export function nightfall(fails: boolean): Command {
+  return command(fails ? 'a night on which jobs fail' : 'a night', {
+    check: thereIsOne,
+    run: (_, world) => {
+      night(world, fails);
+      return Promise.resolve();
+    },
+  });
+}
+
+export function coolingEnd(on: number): Command {
+  return command(`cooling off ends(${on})`, {
+    check: (model) => thereIsOne(model) && !isClosed(pick(model, on)),
+    run: async (model, world) => {
+      const request = pick(model, on);
+      if (await endCoolingOff(world, request.id)) request.coolingOver = true;
+    },
+  });
+}
+
+function visiting(subject: number): Command {
+  return command(`visit(${subject})`, {
+    check: thereIsOne,
+    run: (_, world) => {
+      visit(world, subject);
+      return Promise.resolve();
+    },
+  });
+}
+
+const number = fc.nat(5);
+const by = fc.nat(2);
+const subject = fc.constantFrom(...SUBJECTS);
+const kind = fc.constantFrom<IdKind>('userId', 'email');
+const policy: fc.Arbitrary<Policy> = fc.record({
+  identityRequired: fc.boolean(),
+  approvalsNeeded: fc.constantFrom(0, 0, 1, 2),
+  coolingOffMs: fc.constantFrom(0, 0, 3_600_000),
+});
+const kinds = fc.constantFrom<readonly IdKind[]>(['userId'], ['userId'], ['email'], ['userId', 'email']);
+const fault = fc.oneof({ weight: 3, arbitrary: fc.constant<Fault>('none') }, fc.constantFrom(...FAULTS));
+const stop = fc.record({ how: fc.constantFrom('killed', 'paused'), before: fc.integer({ min: 1, max: 7 }) });
+const submissions = fc.record({ subject, kinds, everywhere: fc.boolean(), by, policy }).map(submission);
+const someDecision = fc
+  .record({ name: fc.constantFrom(...DECISIONS, 'hold' as const, 'release' as const), on: number, by })
+  .map(decision);
+const passing = fc
+  .record({
+    name: fc.constantFrom('verify-identity' as const, 'approve' as const, 'approve' as const),
+    on: number,
+    by,
+  })
+  .map(decision);
+const steps = fc.record({ work: number, fault }).map(step);
+const plainStep = number.map((work) => step({ work, fault: 'none' }));
+const stopped = fc.record({ work: number, fault, stop }).map(step);
+
+/** As often as they stand here, so often are they drawn. */
+export const COMMANDS: fc.Arbitrary<Command>[] = [
+  ...[submissions, submissions, submissions, passing, passing, someDecision, someDecision, someDecision],
+  ...[plainStep, plainStep, plainStep, steps, steps, stopped, stopped, stopped],
+  ...[fc.boolean().map(nightfall), fc.constant(nightfall(false))],
+  fc.record({ on: number, by }).map(reading),
+  fc.record({ subject, kind, by }).map(standingHold),
+  fc.record({ on: number, by }).map(standingRelease),
+  number.map(delivery),
+  number.map(handingOut),
+  ...[number.map(resumption), number.map(resumption)],
+  ...[number.map(coolingEnd), number.map(coolingEnd)],
+  subject.map(visiting),
+];

@@ -1,0 +1,78 @@
+import type { Connection, Deps, HandedOut } from '../../src/app/ports.ts';
+import { cancel } from '../../workers/cancel.ts';
+import type { WorkerContext } from '../../workers/context.ts';
+import { discover } from '../../workers/discover.ts';
+import { HeldWork } from '../../workers/held-work.ts';
+import { poll } from '../../workers/poll.ts';
+import { ServerMemory } from '../../workers/server-memory.ts';
+import { submit } from '../../workers/submit.ts';
+import { verify } from '../../workers/verify.ts';
+
+/**
+ * The worker's steps, one at a time and without a queue. A step can be stopped before any of its calls to the database or
+ * to OpenReplay: for good, as when its process is killed, or for a while, as when its process is slow.
+ */
+
+/** Called before each call a step makes, with the call's name. */
+export type Before = (call: string) => Promise<void>;
+
+/** What a killed step gets for every further call: it reaches nothing any more. */
+export class KilledError extends Error {
+  constructor() {
+    super('the worker was killed');
+  }
+}
+
+export interface StepRunner {
+  run(work: HandedOut, before: Before): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function createStepRunner(deps: Deps): StepRunner {
+  const held = new HeldWork({ store: deps.store, leaseMs: deps.leaseMs, log: deps.log });
+  const memory = new ServerMemory();
+  return {
+    run: (work, before) => perform({ deps: watched(deps, before), held, memory }, work),
+    close: () => held.release(),
+  };
+}
+
+const STEPS = { discover, submit, verify, cancel } as const;
+
+async function perform(context: WorkerContext, work: HandedOut): Promise<void> {
+  try {
+    if (work.kind === 'poll') await poll(context, [work]);
+    else await STEPS[work.kind](context, work);
+  } catch (error) {
+    if (!(error instanceof KilledError)) throw error;
+  }
+}
+
+function watched(deps: Deps, before: Before): Deps {
+  const connections = [...deps.connections].map(([name, connection]): [string, Connection] => [
+    name,
+    { ...connection, api: eachCall(connection.api, before) },
+  ]);
+  const log: Deps['log'] = {
+    ...deps.log,
+    error: (fields, message) => {
+      const killed = 'err' in fields && fields.err instanceof KilledError;
+      if (!killed) deps.log.error(fields, message);
+    },
+  };
+  return { ...deps, log, store: eachCall(deps.store, before), connections: new Map(connections) };
+}
+
+/** The same, but that each call waits for `before`. */
+function eachCall<T extends object>(target: T, before: Before): T {
+  return new Proxy(target, {
+    get: (of, name): unknown => {
+      const member: unknown = Reflect.get(of, name);
+      if (typeof member !== 'function') return member;
+      return async (...args: unknown[]): Promise<unknown> => {
+        await before(String(name));
+        return Reflect.apply(member, of, args);
+      };
+    },
+  });
+}
