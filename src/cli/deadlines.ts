@@ -29,16 +29,14 @@ const deadline = z.object({
   id: z.string(),
   status: z.string(),
   dueOn: z.string(),
-  daysLeft: z.number(),
   reference: z.string().nullable(),
   waiting: z.object({ actsNext: z.string() }).nullable(),
 });
 const COLUMNS = [
   { title: 'due on' },
-  { title: 'left' },
   { title: 'status' },
   { title: 'id' },
-  { title: 'acts next', flexible: true },
+  { title: 'acts next' },
   { title: 'reference', flexible: true },
 ];
 
@@ -61,8 +59,8 @@ async function list({
 }
 
 function rowOf(item: z.output<typeof deadline>): string[] {
-  const { dueOn, daysLeft, status, id, waiting, reference } = item;
-  return [dueOn, `${daysLeft} d`, spoken(status), id, spoken(waiting?.actsNext ?? '–'), reference ?? '–'];
+  const { dueOn, status, id, waiting, reference } = item;
+  return [dueOn, spoken(status), id, spoken(waiting?.actsNext ?? '–'), reference ?? '–'];
 }
 
 /** Words of the API are written with `_` for a space. */

@@ -143,7 +143,7 @@ describe('requests', () => {
       expect.objectContaining({ id, status: 'due_soon', reference: 'DSR due' }),
     );
     const { out } = await lethe(['deadlines', '--days', '60']);
-    expect(out).toMatch(new RegExp(`due soon +${id} +privacy`));
+    expect(out).toMatch(new RegExp(`due soon +${id} +privacy team +DSR due`));
     for (const line of out.split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(80);
     expect((await lethe(['deadlines', '--days', '0'])).out).toBe('none\n');
   });
