@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { createApiKey } from '../../src/app/create-api-key.ts';
 import {
+  PERSON,
   openApi,
   placesIn,
   problemIn,
@@ -58,7 +59,9 @@ async function listed(id: string) {
 const opens = async (key: TestKey) => (await api.call(READ, { key })).status === 200;
 const codeOf = (answer: Answer) => `${answer.status} ${problemIn(answer).code}`;
 
-const events = z.object({ events: z.array(z.looseObject({ seq: z.number(), key_id: z.string() })) });
+const events = z.object({
+  events: z.array(z.looseObject({ seq: z.number(), key_id: z.string().optional() })),
+});
 async function eventsOf(keyId: string) {
   const all: z.output<typeof events>['events'] = [];
   for (let after = -1; ; after += 200) {
@@ -342,5 +345,18 @@ describe('the trail of keys', () => {
     await create({ name: 'Peculiar name', scopes: ['admin'] });
     const { body } = await api.call('GET /v1/admin-events?limit=200');
     expect(body).not.toContain('Peculiar');
+  });
+
+  it('has the events of standing holds, too, which concern no key', async () => {
+    const json = { subject: { userId: PERSON }, reason: 'litigation' };
+    const { id } = z
+      .looseObject({ id: z.string() })
+      .parse(JSON.parse((await api.call('POST /v1/holds', { json })).body));
+    const { body } = await api.call('GET /v1/admin-events?limit=200');
+    const held = z
+      .object({ events: z.array(z.looseObject({ type: z.string(), hold_id: z.string().optional() })) })
+      .parse(JSON.parse(body))
+      .events.find((event) => event.hold_id === id);
+    expect(held?.type).toBe('hold.created');
   });
 });
