@@ -93,7 +93,7 @@ const where = {
 /** The body of a preview: of a submission, what says whom and where to look for. */
 export const previewSchema: z.ZodType<Pick<Submission, 'subject' | 'connection' | 'projectKeys'>> = z
   .strictObject({ subject, ...where }, 'an object with subject')
-  .meta({ id: 'PreviewQuery', examples: [{ subject: { email: 'jane.roe@example.org' } }] });
+  .meta({ id: 'PreviewQuery', examples: [{ subject: { email: 'customer@example.org' } }] });
 
 /** The body of a submission. Each message says what was expected and reads on after "expected". */
 export const submissionSchema: z.ZodType<Submission> = z
