@@ -469,14 +469,12 @@ describe('a sandbox', () => {
 
   it('carries 20,000 users: no call looks at all of them', async () => {
     const { sandbox, ask, remove } = await opened();
-    const started = performance.now();
     for (let n = 0; n < 20_000; n += 1)
       sandbox.addUser({ projectKey: KEY, userId: `user ${n}`, sessions: 3 });
     for (let n = 0; n < 1000; n += 1) await remove(`user ${n}`);
     expect((await ask('GET', '/jobs?limit=200&page=5')).rows).toHaveLength(200);
     expect(sandbox.runAllJobs()).toBe(1000);
     expect(sandbox.erased).toHaveLength(1000);
-    // About a second on a quiet machine, client included.
-    expect(performance.now() - started).toBeLessThan(20_000);
+    // If each call looked at all of them, the runner's own patience would end before this.
   });
 });
