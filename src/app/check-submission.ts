@@ -2,11 +2,13 @@ import { isEmailAddress } from '../domain/email.ts';
 import { LetheError } from '../domain/errors.ts';
 import { isProjectKey, unroutableReason, type UnroutableReason } from '../domain/identifiers.ts';
 import type { Regulation } from '../domain/regulation.ts';
-import type { Subject } from '../domain/request.ts';
+import type { RequestType, Subject } from '../domain/request.ts';
 import type { Deps } from './ports.ts';
 
 /** A request as it came in, already of the right shape. */
 export interface Submission {
+  /** Left out, `erasure`. */
+  readonly type?: RequestType | undefined;
   readonly subject: { readonly userId?: string | undefined; readonly email?: string | undefined };
   readonly projectKeys?: readonly string[] | undefined;
   /** May be left out where there is just one. */

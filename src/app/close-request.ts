@@ -29,7 +29,9 @@ export async function closeRequest(
   return decide(deps, { ...decision, kind: 'closed' }, async ({ tx, scope, actor }) => {
     requireState(scope, 'be closed', ['needs_attention']);
     const { request, tasks } = scope;
-    const open = tasks.filter((task) => isOpenTaskState(task.state)).length;
+    // Where something could not be read, the tasks have not been begun: they stay so.
+    const begun = request.attention !== 'package_incomplete';
+    const open = begun ? tasks.filter((task) => isOpenTaskState(task.state)).length : 0;
     if (open > 0) throw new TasksUnderWayError(open);
     const data = { outcome: 'closed_by_decision', reason: request.attention };
     await tx.write(request.id, {

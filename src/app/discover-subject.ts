@@ -9,7 +9,7 @@ import { encodeEvents } from './encode-events.ts';
 import { findSubject, type Finding, type Found, type ListProjectKeys, type Match } from './find-subject.ts';
 import { putOnHold } from './hold.ts';
 import { newTask } from './new-task.ts';
-import { submitWork } from './new-work.ts';
+import { gatherWork, submitWork } from './new-work.ts';
 import type { Deps, NewTask, RequestPatch, Transaction, Work } from './ports.ts';
 
 /**
@@ -40,7 +40,8 @@ export async function discoverSubject(
     const done = { lease: work, next: null };
     // Held meanwhile: what was found is looked for again when it goes on.
     if (request.state === 'on_hold') return tx.write(request.id, { work: done, events: [] });
-    if (standingHold)
+    // A hold keeps data from being deleted, not from being given to whom it is about; deletion looks again.
+    if (standingHold && request.type === 'erasure')
       return putOnHold(tx, deps, { request, heldBy: 'standing_hold', actor: LETHE, work: done });
     return writeDiscovery(tx, deps, { request, work, found });
   });
@@ -156,21 +157,22 @@ async function writeTasks(
 ): Promise<boolean> {
   const { request, work, matches, searched } = of;
   const tasks = matches.map((match) => newTask(deps, request, match));
+  const sendable = tasks.filter((task) => task.state === 'pending');
   const entered = entering(request);
-  const erasing: ErasureRequest = { ...entered.request, state: 'erasing' };
-  const move = rollUp(erasing, tasks);
+  const { on, events } = onward(entered.request, tasks);
+  const move = rollUp(on, tasks);
   const drafts = [
     ...entered.events,
     ...searched,
     ...tasks.map(taskCreated),
-    requestMoved(entered.request, 'erasing', { data: { tasks: tasks.length } }),
+    ...events,
     ...(move === undefined ? [] : [move.event]),
   ];
   const written = await tx.write(request.id, {
     work: { lease: work, next: null },
     request: {
-      from: [...requestStatesBefore('erasing'), request.state],
-      patch: move === undefined ? { state: 'erasing' } : { state: move.to, attention: move.attention },
+      from: [...requestStatesBefore(on.state), request.state],
+      patch: move === undefined ? { state: on.state } : { state: move.to, attention: move.attention },
     },
     events: encodeEvents(deps, { request, now: tx.now }, drafts),
   });
@@ -178,9 +180,37 @@ async function writeTasks(
   await tx.insertTasks(tasks);
   const refs = matches.flatMap(({ userId }) => deps.vault.subjectRefs({ userId }));
   await tx.insertSubjectRefs(request.id, refs);
-  const sendable = tasks.filter((task) => task.state === 'pending');
-  await tx.insertWork(submitWork(sendable, tx.now));
+  if (on.state === 'erasing') await tx.insertWork(submitWork(sendable, tx.now));
+  if (on.state !== 'gathering') return true;
+  await tx.insertPackage(
+    request.id,
+    sendable.map(({ id }) => id),
+  );
+  await tx.insertWork(gatherWork(sendable, tx.now));
   return true;
+}
+
+/** Where a request goes once its tasks are made; access comes before erasure. */
+function onward(
+  request: ErasureRequest,
+  tasks: readonly NewTask[],
+): { on: ErasureRequest; events: readonly EventDraft[] } {
+  const data = { tasks: tasks.length };
+  if (request.type === 'erasure') {
+    return {
+      on: { ...request, state: 'erasing' },
+      events: [requestMoved(request, 'erasing', { data })],
+    };
+  }
+  // What can be asked for nowhere can be given from nowhere: that goes to a person at once.
+  if (tasks.every(({ state }) => state !== 'pending')) return { on: request, events: [] };
+  return {
+    on: { ...request, state: 'gathering' },
+    events: [
+      requestMoved(request, 'gathering', { data }),
+      { type: 'package.gathering', actor: LETHE, data: { type: request.type } },
+    ],
+  };
 }
 
 /** The event of a task that was just made. */

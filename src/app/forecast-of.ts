@@ -23,10 +23,12 @@ interface Standing {
   readonly sessions: number | null;
 }
 
-/** When the request can be expected to be erased; undefined once it is closed or about to be cancelled. */
+/** When the request can be expected to be erased; undefined once it is closed or about to be cancelled, and
+ * where nothing is to be erased. */
 export function forecastOf(deps: ForecastDeps, source: ForecastSource): Forecast | undefined {
   const { request } = source.from;
   if (isTerminalRequestState(request.state) || request.cancelRequestedAt !== null) return undefined;
+  if (request.type === 'access') return undefined;
   const { pace } = deps;
   const now = deps.now();
   const forecasts = standingsOf(deps, source).map(({ connection, position, sessions }) =>

@@ -13,15 +13,23 @@ export class HoldStandsError extends LetheError {
   }
 }
 
+/** Who asks for access alone loses nothing by it, so there is nothing to hold. Code NOTHING_TO_HOLD. */
+export class NothingToHoldError extends LetheError {
+  constructor() {
+    super('NOTHING_TO_HOLD', 'The request asks for access alone: nothing is deleted for it.');
+  }
+}
+
 /**
  * Puts a request on legal hold: nothing more is submitted, and jobs not yet run are called back. A person's hold on what
- * a standing hold keeps already needs a person's release from then on.
+ * a standing hold keeps already needs a person's release from then on. What is being gathered for the subject goes on.
  *
- * @throws RequestStateForbidsError when the request is closed
+ * @throws RequestStateForbidsError when the request is closed, NothingToHoldError
  */
 export async function holdRequest(deps: Deps, decision: Decision): Promise<RequestView | undefined> {
   return decide(deps, { ...decision, kind: 'held' }, async ({ tx, scope, actor }) => {
     const { request } = scope;
+    if (request.type === 'access') throw new NothingToHoldError();
     if (request.state !== 'on_hold') {
       requireState(scope, 'be put on hold', requestStatesBefore('on_hold'));
       return putOnHold(tx, deps, { request, heldBy: 'person', actor });

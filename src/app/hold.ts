@@ -1,6 +1,6 @@
 import type { Actor, EventData } from '../domain/events.ts';
 import { gateOf, isBeforeDiscovery } from '../domain/gate.ts';
-import { requestMoved, rollUp, type ErasureRequest } from '../domain/request.ts';
+import { mayErase, requestMoved, rollUp, type ErasureRequest } from '../domain/request.ts';
 import { requestStatesBefore, type RequestState } from '../domain/states.ts';
 import type { RequestTasks } from './commit-task-step.ts';
 import { discoverWork, submitWork } from './new-work.ts';
@@ -109,6 +109,8 @@ const WITH_DISCOVERY: readonly RequestState[] = ['cooling_off', 'discovering'];
 function workLeft(deps: Deps, of: RequestTasks & { now: Date }): readonly NewWork[] {
   const { request, tasks, now } = of;
   if (WITH_DISCOVERY.includes(request.state)) return [discoverWork(deps, request, now)];
+  // Gathering went on meanwhile; and what is not to be erased yet is not submitted.
+  if (!mayErase(request)) return [];
   return submitWork(
     tasks.filter((task) => task.state === 'pending'),
     now,

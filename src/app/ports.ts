@@ -2,7 +2,8 @@ import type { AdminEvent, AuditEvent } from '../domain/events.ts';
 import type { Day } from '../domain/day.ts';
 import type { Clock } from '../domain/deadlines.ts';
 import type { LocalPart } from '../domain/email.ts';
-import type { OpenReplay } from '../domain/openreplay.ts';
+import type { PartPlace } from '../domain/access-package.ts';
+import type { OpenReplay, OpenReplayRecords } from '../domain/openreplay.ts';
 import type { Pace } from '../domain/pace.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { Regulation } from '../domain/regulation.ts';
@@ -12,6 +13,7 @@ import type {
   ErasureRequest,
   RequestAttention,
   RequestOutcome,
+  RequestType,
   Subject,
   SubjectRef,
 } from '../domain/request.ts';
@@ -21,6 +23,7 @@ import type { Task } from '../domain/task.ts';
 import type { NextWork, WaitReason, WorkKind } from '../domain/work.ts';
 import type { KeyStore, KeyTransaction, NewToken } from './ports/keys.ts';
 import type { LifeStore, LifeTransaction } from './ports/life.ts';
+import type { AccessPackage, PackageStore, PackageTransaction } from './ports/packages.ts';
 import type { Sealed } from './ports/sealed.ts';
 
 export type { Sealed };
@@ -122,7 +125,7 @@ export interface WorkChange {
 }
 
 /** The statements that use cases run inside one transaction. */
-export interface Transaction extends KeyTransaction, LifeTransaction {
+export interface Transaction extends KeyTransaction, LifeTransaction, PackageTransaction {
   /** The database's time of this transaction. */
   readonly now: Date;
   insertRequest(request: NewRequest): Promise<void>;
@@ -198,11 +201,13 @@ export interface RequestWithTasks {
   readonly request: ErasureRequest;
   readonly tasks: readonly Task[];
   readonly waiting: readonly Waiting[];
+  /** Null where there is none, or none yet. */
+  readonly accessPackage: AccessPackage | null;
   /** Ids of other open requests for the same subject. */
   readonly related: readonly string[];
 }
 
-export interface Store extends KeyStore, LifeStore {
+export interface Store extends KeyStore, LifeStore, PackageStore {
   /** Runs `work` in one transaction; retried whole on a serialization failure or deadlock. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /**
@@ -264,11 +269,14 @@ export interface Vault {
   openSubject(ownerId: string, sealed: Sealed): Subject;
   sealText(ownerId: string, text: string, field?: TextField): Sealed;
   openText(ownerId: string, sealed: Sealed, field?: TextField): string;
+  /** A piece of an access package, bound to its place. */
+  sealPart(place: PartPlace, bytes: Uint8Array): Sealed;
+  openPart(place: PartPlace, sealed: Sealed): Uint8Array;
   /** A keyed fingerprint: equal texts are equal, and nothing can be guessed from it. */
   fingerprint(text: string): Uint8Array;
 }
 /** Which text of its owner; a note unless said otherwise. */
-export type TextField = 'note' | 'reason' | 'release_reason';
+export type TextField = 'note' | 'reason' | 'release_reason' | 'progress' | 'manifest';
 
 /** The exact bytes of an event that are stored and hashed (RFC 8785). */
 export type EncodeEvent = (event: AuditEvent | AdminEvent) => Uint8Array;
@@ -280,6 +288,8 @@ export interface Connection {
   readonly projects: readonly string[] | null;
   readonly countSessionsBefore: boolean;
   readonly api: OpenReplay;
+  /** For access packages. */
+  readonly records: OpenReplayRecords;
 }
 
 export interface Log {
@@ -313,7 +323,15 @@ export interface Deps {
   /** The statutory clock of a request that came in at that time. */
   readonly clockFor: (regulation: Regulation, receivedAt: Date) => Promise<Clock>;
   /** What must happen before a request may be carried out, by where it came from and the law it is under. */
-  readonly policyFor: (from: { channel: Channel; regulation: Regulation }) => Policy;
+  readonly policyFor: (from: { channel: Channel; regulation: Regulation; type: RequestType }) => Policy;
+  readonly access: {
+    /** How long a package that is ready is kept. */
+    readonly expiresAfterMs: number;
+    /** Records asked for at once, 1 to 200. */
+    readonly pageSize: number;
+    /** Calls after which a step hands over to the next, so that it stays short. */
+    readonly callsPerStep: number;
+  };
   /** How long rounds took lately, by connection, the most recent first; maybe a minute old. */
   readonly observedRounds: () => Promise<ObservedRounds>;
   readonly newToken: () => NewToken;

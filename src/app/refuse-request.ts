@@ -26,6 +26,7 @@ export async function refuseRequest(
       throw new RequestStateForbidsError('be refused', 'erasing', requestStatesBefore('refused'));
     const request = await cancelPending(tx, deps, scope);
     for (const taskId of [null, ...tasks.map(({ id }) => id)]) await tx.deleteWorkOf(request.id, taskId);
+    await tx.endPackage(request.id, 'withdrawn');
     await tx.write(request.id, {
       request: {
         from: requestStatesBefore('refused'),

@@ -2,7 +2,15 @@ import { z } from 'zod';
 import { UNROUTABLE_REASONS } from '../domain/identifiers.ts';
 import { REMOTE_STATUSES } from '../domain/openreplay.ts';
 import { REGULATIONS } from '../domain/regulation.ts';
-import { CHANNELS, HOLDERS, OUTCOMES, REQUEST_ATTENTIONS, SUBJECT_KINDS } from '../domain/request.ts';
+import {
+  CHANNELS,
+  HOLDERS,
+  OUTCOMES,
+  REQUEST_ATTENTIONS,
+  REQUEST_TYPES,
+  SUBJECT_KINDS,
+} from '../domain/request.ts';
+import { PACKAGE_STATES } from '../domain/access-package.ts';
 import { REQUEST_STATES, TASK_STATES } from '../domain/states.ts';
 import { TASK_ATTENTIONS } from '../domain/task.ts';
 import { WAIT_REASONS } from '../domain/work.ts';
@@ -31,6 +39,9 @@ const taskId = z
 export const requestState = z
   .enum(REQUEST_STATES, `one of ${REQUEST_STATES.join(', ')}`)
   .meta({ id: 'RequestState' });
+export const requestType = z
+  .enum(REQUEST_TYPES, `one of ${REQUEST_TYPES.join(', ')}`)
+  .meta({ id: 'RequestType', description: 'Art. 17; Art. 15 and 20; or a copy before it is erased.' });
 export const regulation = z.enum(REGULATIONS, `one of ${REGULATIONS.join(', ')}`).meta({ id: 'Regulation' });
 
 /** Who has to act for a request to move on. */
@@ -186,9 +197,21 @@ const clock = z
   .meta({ id: 'Clock', description: 'The statutory clock, as computed when the request came in.' });
 export type ClockView = z.infer<typeof clock>;
 
+const accessPackage = z
+  .strictObject({
+    state: z.enum(PACKAGE_STATES).meta({ id: 'PackageState' }),
+    readyAt: time.nullable(),
+    expiresAt: time.nullable().meta({ description: 'When its data is deleted, downloaded or not.' }),
+    downloadedAt: time.nullable(),
+    bytes: z.int().min(0).nullable().meta({ description: 'Of all files, before they are packed.' }),
+    gaps: z.int().min(0).nullable().meta({ description: 'Things that could not be read; it names them.' }),
+  })
+  .meta({ id: 'AccessPackage', description: 'What is gathered for the subject; handed out once.' });
+
 /** A request just after it came in. */
 const EXAMPLE = {
   id: REQUEST,
+  type: 'erasure',
   state: 'discovering',
   attention: null,
   outcome: null,
@@ -209,6 +232,7 @@ const EXAMPLE = {
   coolingOffUntil: null,
   expectedTasks: null,
   clock: null,
+  accessPackage: null,
   related: [],
   waiting: {
     reason: 'queued',
@@ -229,6 +253,7 @@ const EXAMPLE = {
 export const requestView = z
   .strictObject({
     id: requestId,
+    type: requestType,
     state: requestState,
     attention: z
       .enum(REQUEST_ATTENTIONS)
@@ -267,6 +292,9 @@ export const requestView = z
       .nullable()
       .meta({ description: 'What the submitter expects to be found; otherwise a person decides.' }),
     clock: clock.nullable(),
+    accessPackage: accessPackage
+      .nullable()
+      .meta({ description: 'Null where no access is asked for, or nothing was found yet.' }),
     related: z
       .array(requestId)
       .meta({ description: 'Other open requests for the same subject; each has its own gates and clock.' }),

@@ -6,6 +6,7 @@ import { currentRound, needsStorageCheck, type Task } from '../domain/task.ts';
 import type { WaitReason } from '../domain/work.ts';
 import { forecastOf, forecastView, type ForecastDeps } from './forecast-of.ts';
 import type { Deps, ObservedRounds, RequestWithTasks, Waiting } from './ports.ts';
+import type { AccessPackage } from './ports/packages.ts';
 import type { ActsNext, ClockView, RequestView, TaskView, WaitingView } from './request-schema.ts';
 
 export type ViewDeps = ForecastDeps & Pick<Deps, 'today'>;
@@ -17,6 +18,7 @@ export function viewOf(deps: ViewDeps, from: RequestWithTasks, observed: Observe
   const waiting = waitingOf(from);
   return {
     id: request.id,
+    type: request.type,
     state: request.state,
     attention: request.attention,
     outcome: request.outcome,
@@ -39,10 +41,24 @@ export function viewOf(deps: ViewDeps, from: RequestWithTasks, observed: Observe
     approvals: { needed: request.approvalsNeeded, given: request.approvals },
     expectedTasks: request.expectedTasks,
     clock: clockView(deps, request),
+    accessPackage: packageView(from.accessPackage),
     related: [...from.related],
     waiting,
     forecast: forecastView(forecastOf(deps, { from, waiting, observed })),
     tasks,
+  };
+}
+
+function packageView(kept: AccessPackage | null): RequestView['accessPackage'] {
+  if (kept === null) return null;
+  const { state, bytes, gaps } = kept;
+  return {
+    state,
+    readyAt: rfc3339(kept.readyAt),
+    expiresAt: rfc3339(kept.expiresAt),
+    downloadedAt: rfc3339(kept.downloadedAt),
+    bytes,
+    gaps,
   };
 }
 
@@ -118,10 +134,10 @@ export function waitingOf({ request, tasks, waiting }: RequestWithTasks): Waitin
   }
   const person = tasks.find((task) => task.attention !== null)?.attention;
   if (person) return forPerson(person, TASK_ATTENTIONS[person]);
-  const soonest = waiting.reduce<Waiting | undefined>(
-    (first, other) => (first === undefined || other.runAt < first.runAt ? other : first),
-    undefined,
-  );
+  // A package that waits to expire is nothing that its request waits for.
+  const [soonest] = waiting
+    .filter(({ kind }) => kind !== 'expire_package')
+    .toSorted((one, other) => one.runAt.getTime() - other.runAt.getTime());
   return soonest === undefined ? null : forTime(soonest);
 }
 
@@ -142,6 +158,8 @@ export const REQUEST_ATTENTIONS: Readonly<Record<Exclude<ErasureRequest['attenti
     'More users have this e-mail address than may be erased without a person; look at what was found.',
   unexpected_matches:
     'Something else was found than the submitter expected; try again with the number that is right, or close it.',
+  package_incomplete:
+    'Something could not be read for the access package; have it gathered again, or accept it as it is.',
   no_projects: 'The connection has no project to erase in; a person has to check its configuration.',
 };
 
@@ -173,6 +191,7 @@ const WAITS: Readonly<Record<WaitReason, { actsNext: ActsNext; explanation: stri
     actsNext: 'lethe',
     explanation: 'It is approved and cools off, so that a mistake can still be called back.',
   },
+  package_kept: { actsNext: 'privacy_team', explanation: 'The access package is kept until then.' },
   subject_live: {
     actsNext: 'lethe',
     explanation: 'The subject is live just now, and what is written after the deletion would stay.',

@@ -3,6 +3,8 @@ import { requestMoved, type ErasureRequest } from '../domain/request.ts';
 import { decide, requireState, type Deciding, type Decision } from './decide.ts';
 import { discoverWork, submitWork } from './new-work.ts';
 import { encodeEvents } from './encode-events.ts';
+import { gatherAgain } from './gather-again.ts';
+import { goOn } from './make-package.ts';
 import type { Deps } from './ports.ts';
 import type { RequestView } from './request-schema.ts';
 
@@ -18,15 +20,18 @@ export class NothingToRetryError extends LetheError {
  * tasks has its subject looked for again.
  *
  * @param decision.expectedTasks how many tasks discovery is to make: a person's answer to unexpected matches
+ * @param decision.acceptIncomplete goes on with an access package that lacks something, in place of gathering it again
  * @throws RequestStateForbidsError when the request needs no person, NothingToRetryError
  */
 export async function retryRequest(
   deps: Deps,
-  decision: Decision & { expectedTasks?: number | undefined },
+  decision: Decision & { expectedTasks?: number | undefined; acceptIncomplete?: boolean | undefined },
 ): Promise<RequestView | undefined> {
   return decide(deps, { ...decision, kind: 'retried' }, async (deciding) => {
     requireState(deciding.scope, 'be tried again', ['needs_attention']);
-    if (deciding.scope.tasks.length === 0) await searchAgain(deps, deciding, decision.expectedTasks);
+    const incomplete = deciding.scope.request.attention === 'package_incomplete';
+    if (incomplete) await resumeAccess(deps, deciding, decision.acceptIncomplete ?? false);
+    else if (deciding.scope.tasks.length === 0) await searchAgain(deps, deciding, decision.expectedTasks);
     else await eraseAgain(deps, deciding);
     return true;
   });
@@ -76,4 +81,9 @@ async function eraseAgain(deps: Deps, { tx, scope, actor }: Deciding): Promise<v
     });
   }
   await tx.insertWork(submitWork(again, tx.now));
+}
+
+async function resumeAccess(deps: Deps, { tx, scope, actor }: Deciding, accept: boolean): Promise<void> {
+  if (accept) await goOn(tx, deps, { scope, incomplete: false, actor });
+  else await gatherAgain(tx, deps, { scope, actor });
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { LetheError } from '../domain/errors.ts';
 import type { Actor } from '../domain/events.ts';
-import type { Subject } from '../domain/request.ts';
+import { mayErase, type ErasureRequest, type Subject } from '../domain/request.ts';
 import { requestStatesBefore } from '../domain/states.ts';
 import { putOnHold, takeOffHold } from './hold.ts';
 import type { Deps } from './ports.ts';
@@ -73,9 +73,15 @@ export async function createHold(
   return viewOfHold(deps, hold);
 }
 
+/** Where access is asked for, a hold on the subject is looked at when the deletion would begin, and no sooner. */
+function isHeldByStandingHolds(request: ErasureRequest): boolean {
+  if (!requestStatesBefore('on_hold').includes(request.state)) return false;
+  return request.type === 'erasure' || mayErase(request);
+}
+
 async function holdOne(deps: Deps, of: { requestId: string; holdId: string; actor: Actor }): Promise<void> {
   await deps.store.withRequest(of.requestId, async (tx, scope) => {
-    if (scope === undefined || !requestStatesBefore('on_hold').includes(scope.request.state)) return;
+    if (scope === undefined || !isHeldByStandingHolds(scope.request)) return;
     const data = { hold_id: of.holdId };
     await putOnHold(tx, deps, { request: scope.request, heldBy: 'standing_hold', actor: of.actor, data });
   });

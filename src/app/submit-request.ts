@@ -124,7 +124,8 @@ async function admitRequest(tx: Transaction, deps: Deps, admission: Admission): 
   });
   const related = await tx.listOpenRequestsOf(refs, request.id);
   const stored = { ...request, eventCount: events.length };
-  return viewOf(deps, { request: stored, tasks, waiting, related }, admission.observed);
+  const shown = { request: stored, tasks, waiting, accessPackage: null, related };
+  return viewOf(deps, shown, admission.observed);
 }
 
 async function receivedRequest(
@@ -132,12 +133,13 @@ async function receivedRequest(
   from: Admission & { refs: readonly SubjectRef[]; now: Date },
 ): Promise<ErasureRequest> {
   const { accepted, now, channel } = from;
-  const { reference, receivedAt = now, expect, regulation = 'gdpr' } = accepted.submission;
+  const { reference, receivedAt = now, expect, regulation = 'gdpr', type = 'erasure' } = accepted.submission;
   const [subjectRef] = from.refs;
   if (subjectRef === undefined) throw new Error('a request without a subject');
-  const policy = deps.policyFor({ channel, regulation });
+  const policy = deps.policyFor({ channel, regulation, type });
   return {
     id: deps.newId('er'),
+    type,
     state: 'received',
     attention: null,
     outcome: null,
@@ -177,7 +179,8 @@ function placed(
   const state = gateOf(received, by.now);
   const coolingOffUntil = state === 'cooling_off' ? new Date(by.now.getTime() + received.coolingOffMs) : null;
   const request = { ...received, state, coolingOffUntil };
-  return by.standing
+  // Nothing is deleted of who asks for access before they have got it.
+  return by.standing && received.type === 'erasure'
     ? { ...request, state: 'on_hold', heldFrom: state, heldBy: 'standing_hold', coolingOffUntil: null }
     : request;
 }
@@ -208,6 +211,7 @@ function openingEvents(of: {
     actor,
     change: { from: null, to: 'received' },
     data: {
+      type: request.type,
       channel: request.channel,
       regulation: request.regulation,
       connection: request.connection,

@@ -28,6 +28,12 @@ export interface ApiClient {
    * @throws CommandError with the code of the API's problem, or API_UNAVAILABLE, or COMMAND_INTERRUPTED
    */
   ask(call: ApiCall): Promise<unknown>;
+  /**
+   * The bytes of a success, as they come; one that breaks off throws.
+   *
+   * @throws as `ask`
+   */
+  download(call: Pick<ApiCall, 'path'>): AsyncIterable<Uint8Array>;
 }
 
 export function createApiClient({ url, key }: ApiAddress, io: Io): ApiClient {
@@ -38,7 +44,22 @@ export function createApiClient({ url, key }: ApiAddress, io: Io): ApiClient {
       if (status >= 200 && status < 300 && json !== undefined) return json.value;
       throw failureOf({ status, json: json?.value, origin: new URL(url).origin });
     },
+    download: (call) => downloaded({ url, key, io }, { method: 'GET', ...call }),
   };
+}
+
+async function* downloaded(route: Route, call: ApiCall): AsyncGenerator<Uint8Array, void, undefined> {
+  const response = await reached(route, () => send(route, call, [route.io.interrupted]));
+  if (response.status !== 200 || response.body === null) {
+    const json = jsonOf(await reached(route, () => response.text()))?.value;
+    throw failureOf({ status: response.status, json, origin: new URL(route.url).origin });
+  }
+  const reader = response.body.getReader();
+  for (;;) {
+    const read = await reached<{ done: boolean; value?: Uint8Array }>(route, () => reader.read());
+    if (read.value === undefined) return;
+    yield read.value;
+  }
 }
 
 interface Route extends ApiAddress {
@@ -46,19 +67,29 @@ interface Route extends ApiAddress {
 }
 
 async function exchange(route: Route, call: ApiCall): Promise<{ status: number; text: string }> {
-  const { io } = route;
   // An upload takes as long as it takes; the API itself ends one that stands still.
   const patience = call.upload === undefined ? [AbortSignal.timeout(ANSWER_TIMEOUT_MS)] : [];
-  try {
-    const response = await fetch(targetOf(route, call), {
-      method: call.method,
-      headers: headersOf(route, call),
-      // Nothing of ours redirects, and a key is not for whoever something redirects to.
-      redirect: 'manual',
-      signal: AbortSignal.any([io.interrupted, ...patience]),
-      ...bodyOf(call),
-    });
+  return reached(route, async () => {
+    const response = await send(route, call, [route.io.interrupted, ...patience]);
     return { status: response.status, text: await response.text() };
+  });
+}
+
+function send(route: Route, call: ApiCall, until: AbortSignal[]): Promise<Response> {
+  return fetch(targetOf(route, call), {
+    method: call.method,
+    headers: headersOf(route, call),
+    // Nothing of ours redirects, and a key is not for whoever something redirects to.
+    redirect: 'manual',
+    signal: AbortSignal.any(until),
+    ...bodyOf(call),
+  });
+}
+
+async function reached<T>(route: Route, use: () => Promise<T>): Promise<T> {
+  const { io } = route;
+  try {
+    return await use();
   } catch (error) {
     if (io.interrupted.aborted) throw commandError('COMMAND_INTERRUPTED', 'interrupted', error);
     const { origin } = new URL(route.url);

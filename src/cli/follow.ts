@@ -91,6 +91,7 @@ const STEPS: Readonly<Record<string, number>> = {
   submitting: 1,
   submitted: 2,
   verifying: 3,
+  gathered: 4,
   erased: 4,
   residue: 4,
   failed: 4,

@@ -36,6 +36,10 @@ export const shownRequest = z.object({
   receivedAt: z.string(),
   clock: z.object({ dueOn: z.string(), daysLeft: z.number().nullable() }).nullable(),
   completedAt: z.string().nullable(),
+  type: z.string().optional(),
+  accessPackage: z
+    .object({ state: z.string(), expiresAt: z.string().nullable(), gaps: z.number().nullable() })
+    .nullish(),
   waiting: waiting.nullable(),
   forecast: z.object({ expectedAt: z.string().nullable(), confidence: z.string().nullable() }).nullable(),
   tasks: z.array(task),
@@ -45,6 +49,8 @@ export type ShownRequest = z.output<typeof shownRequest>;
 /** One request in some lines. */
 export function requestText(request: ShownRequest, output: Output): string {
   const facts: readonly (readonly [string, string | null | undefined])[] = [
+    ['asks for', request.type === 'erasure' ? null : request.type?.replaceAll('_', ' ')],
+    ['package', packageText(request)],
     ['reference', request.reference],
     ['regulation', request.regulation],
     ['connection', request.connection ?? 'all'],
@@ -71,6 +77,15 @@ function dueText({ clock }: ShownRequest): string | null {
 function expectedText({ forecast }: ShownRequest): string | null {
   if (forecast?.expectedAt == null) return null;
   return `${shortTime(forecast.expectedAt)} (${forecast.confidence ?? 'assumed'})`;
+}
+
+/** What has become of the access package, and until when it can be had. */
+function packageText({ accessPackage: kept }: ShownRequest): string | null {
+  if (kept === null || kept === undefined) return null;
+  const until =
+    kept.state === 'ready' && kept.expiresAt !== null ? ` until ${shortTime(kept.expiresAt)}` : '';
+  const gaps = kept.gaps === null || kept.gaps === 0 ? '' : `, ${kept.gaps} things could not be read`;
+  return `${kept.state}${until}${gaps}`;
 }
 
 /** Why a request waits, in one sentence. */

@@ -9,6 +9,7 @@ import { followRequest } from './follow.ts';
 import { actOverApi, answered, type GivenApi } from './over-api.ts';
 import { shortTime } from './output.ts';
 import { addDecisions } from './request-decisions.ts';
+import { addPackage } from './request-package.ts';
 import { addSubmissions } from './request-submission.ts';
 import { listRequests, requestText, shownRequest } from './request-text.ts';
 
@@ -22,6 +23,7 @@ export function addRequests(program: Command, shell: Shell): void {
   );
   addSubmissions(group, shell);
   addReading(group, shell);
+  addPackage(group, shell);
   addDecisions(group, shell);
 }
 

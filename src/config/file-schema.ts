@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { isProjectKey } from '../domain/identifiers.ts';
 import { REGULATIONS } from '../domain/regulation.ts';
-import { CHANNELS } from '../domain/request.ts';
+import { CHANNELS, REQUEST_TYPES } from '../domain/request.ts';
 import { calendarFields } from './calendar-fields.ts';
 import { flag, milliseconds, oneOf, share, text, whole } from './fields.ts';
 import {
@@ -25,6 +25,8 @@ const NO_CONNECTION =
 
 const SOURCES = `a list of ${CHANNELS.join(', ')}, or no sources field at all for every one`;
 const LAWS = `a list of ${REGULATIONS.join(', ')}, or no regulations field at all for every one`;
+
+const TYPES = `a list of ${REQUEST_TYPES.join(', ')}, or no types field at all for every one`;
 
 const host = text('a host name or an IP address', (value) => /^[A-Za-z0-9._:-]{1,253}$/.test(value));
 const tenant = text('1 to 64 letters, digits, ".", "_" or "-" (in quotes when only digits)', (value) =>
@@ -72,6 +74,7 @@ const regulation = section({
 const policyRule = section({
   sources: z.array(oneOf(CHANNELS), { error: SOURCES }).min(1, { error: SOURCES }).optional(),
   regulations: z.array(oneOf(REGULATIONS), { error: LAWS }).min(1, { error: LAWS }).optional(),
+  types: z.array(oneOf(REQUEST_TYPES), { error: TYPES }).min(1, { error: TYPES }).optional(),
   identity: oneOf(['required', 'not_required']).optional(),
   approval: oneOf(['none', 'one', 'two']).optional(),
   coolingOffMinutes: whole(0, 43_200).optional(),
@@ -102,6 +105,7 @@ const sections = {
     waitForLiveMinutes: whole(0, 10_080).default(60),
     rules: z.array(policyRule, { error: 'a list of rules' }).default([]),
   }),
+  access: section({ expiresAfterDays: whole(1, 90).default(7) }),
   worker: section({
     leaseMs: milliseconds(100).default(30_000),
     handOutMs: milliseconds(100).default(60_000),
@@ -141,6 +145,7 @@ export const fileSchema = section({
   retry: sections.retry.prefault({}),
   rounds: sections.rounds.prefault({}),
   policy: sections.policy.prefault({}),
+  access: sections.access.prefault({}),
   worker: sections.worker.prefault({}),
   calendar: sections.calendar.prefault({}),
   log: sections.log.prefault({}),

@@ -123,6 +123,23 @@ export interface NewProject {
   readonly platform?: Platform;
 }
 
+/** A record as OpenReplay gave it, with all its fields: what the subject has a right to see. Hostile all through. */
+export type WholeRecord = Readonly<Record<string, unknown>>;
+
+export interface WholeSession {
+  readonly sessionId: string;
+  /** The server names another user: not the subject's to see. */
+  readonly ofSomebodyElse: boolean;
+  readonly record: WholeRecord;
+}
+
+/** Three of the operations, read whole. None throws; what they give is never logged and leaves memory only sealed. */
+export interface OpenReplayRecords {
+  readUser(user: UserAddress): Promise<Outcome<WholeRecord>>;
+  readSessions(user: UserAddress, query: WindowQuery): Promise<Outcome<Page<WholeSession>>>;
+  readEvents(session: SessionAddress, query: EventsQuery): Promise<Outcome<Page<WholeRecord>>>;
+}
+
 /** The 13 operations of the contract (docs: test/contract/openreplay.openapi.yaml). None throws. */
 export interface OpenReplay {
   listProjects(): Promise<Outcome<readonly RemoteProject[]>>;

@@ -7,6 +7,10 @@ import type { Task } from './task.ts';
 export const CHANNELS = ['api', 'import'] as const;
 export type Channel = (typeof CHANNELS)[number];
 
+/** What a subject asks for: Art. 17, Art. 15 and 20, or to have a copy before it is erased. */
+export const REQUEST_TYPES = ['erasure', 'access', 'access_and_erasure'] as const;
+export type RequestType = (typeof REQUEST_TYPES)[number];
+
 /** Why a person is needed for a request. */
 export const REQUEST_ATTENTIONS = [
   'tasks_need_attention',
@@ -15,11 +19,12 @@ export const REQUEST_ATTENTIONS = [
   'no_projects',
   'too_many_matches',
   'unexpected_matches',
+  'package_incomplete',
 ] as const;
 export type RequestAttention = (typeof REQUEST_ATTENTIONS)[number];
 
 /** How a completed request ended. */
-export const OUTCOMES = ['erased', 'nothing_found', 'closed_by_decision'] as const;
+export const OUTCOMES = ['erased', 'nothing_found', 'closed_by_decision', 'access_provided'] as const;
 export type RequestOutcome = (typeof OUTCOMES)[number];
 
 /** Whom a request is about: at least one is there. Personal data: it leaves the vault only for a call to OpenReplay. */
@@ -42,6 +47,7 @@ export interface SubjectRef {
 
 export interface ErasureRequest {
   readonly id: string;
+  readonly type: RequestType;
   readonly state: RequestState;
   readonly attention: RequestAttention | null;
   readonly regulation: Regulation;
@@ -89,18 +95,31 @@ export interface RequestMove {
 
 /**
  * Where the tasks take their request, if anywhere: completed only when every task is erased; to a person as soon
- * as one task needs one; cancelled once a cancelling has come to rest. A held request goes nowhere but to an end by
- * cancelling, whatever its tasks have come to.
+ * as one task needs one; cancelled once a cancelling has come to rest. A request that is held, or gathers what it is asked
+ * for, goes nowhere but to an end by cancelling, whatever its tasks have come to.
  *
  * @param tasks all tasks of the request, as they are after the step
  */
 export function rollUp(request: ErasureRequest, tasks: readonly Task[]): RequestMove | undefined {
   const to = destination(tasks);
   if (to === undefined || to === request.state) return undefined;
-  if (request.state === 'on_hold' && to !== 'cancelled') return undefined;
+  const waits = request.state === 'on_hold' || request.state === 'gathering';
+  if (waits && to !== 'cancelled') return undefined;
   const attention = to === 'needs_attention' ? 'tasks_need_attention' : null;
   const data = { ...(attention && { reason: attention }), ...(to === 'completed' && { outcome: 'erased' }) };
   return { to, attention, event: requestMoved(request, to, { data }) };
+}
+
+/**
+ * Whether a subject's data may be deleted for this request: never where access alone is asked for, and where both are,
+ * only once the copy is ready.
+ */
+export function mayErase(request: Pick<ErasureRequest, 'type' | 'state' | 'attention'>): boolean {
+  if (request.type === 'access') return false;
+  return (
+    request.state === 'erasing' ||
+    (request.state === 'needs_attention' && request.attention !== 'package_incomplete')
+  );
 }
 
 type Destination = 'completed' | 'needs_attention' | 'cancelled';

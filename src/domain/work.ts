@@ -1,13 +1,23 @@
 import type { CallFailure } from './openreplay.ts';
 
 /** What there can be left to do. One row of work for each thing; the row is the outbox and the schedule. */
-export const WORK_KINDS = ['discover', 'submit', 'poll', 'verify', 'cancel'] as const;
+export const WORK_KINDS = [
+  'discover',
+  'gather',
+  'package',
+  'submit',
+  'poll',
+  'verify',
+  'cancel',
+  'expire_package',
+] as const;
 export type WorkKind = (typeof WORK_KINDS)[number];
 
 /** Why the next thing is not done yet. */
 export const WAIT_REASONS = [
   'queued',
   'cooling_off',
+  'package_kept',
   'subject_live',
   'job_scheduled',
   'job_running',

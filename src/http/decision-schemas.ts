@@ -45,6 +45,9 @@ export const retryCommand = z
         .strictObject({ tasks: tasksExpected })
         .optional()
         .meta({ description: 'How many users in projects are right, where more or fewer were expected.' }),
+      acceptIncomplete: z.boolean('true or false').optional().meta({
+        description: 'Goes on with an access package that lacks something, in place of gathering it again.',
+      }),
     },
     object,
   )

@@ -10,7 +10,7 @@ const auditEvent = z
     request_id: requestId,
     seq: z.int().min(0).meta({ description: 'From 0, without a gap.' }),
     at: time,
-    type: z.string().regex(/^(request|task|subject)\.[a-z_]+$/),
+    type: z.string().regex(/^(request|task|subject|package)\.[a-z_]+$/),
     actor: z
       .string()
       .regex(/^(lethe|local|api_key:ak_[0-9a-f]{32})$/)

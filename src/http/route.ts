@@ -5,6 +5,7 @@ import type { Deps } from '../app/ports.ts';
 import type { ApiKey } from '../app/ports/keys.ts';
 import type { ProblemCode } from './problem.ts';
 import type { Readiness } from './readiness.ts';
+import type { AnswerStream } from './send-stream.ts';
 
 /** What a route concerns, with a sentence for the reader of the OpenAPI document. */
 export const TAGS = {
@@ -69,6 +70,8 @@ type ReplyOf<S, C extends Answer['content']> = {
   | { readonly body: z.input<C[keyof C]>; readonly mediaType?: keyof C & string }
   /** JSON that is text already, so that what is stored canonically is sent byte for byte. */
   | { readonly json: string }
+  /** Begun only when it is to be sent: a HEAD gets the head alone. */
+  | { readonly stream: () => Promise<AnswerStream> }
 );
 
 /** A call as the handler gets it: every part is what the route's schemas made of it. */

@@ -1,5 +1,6 @@
 import type { Route } from './route.ts';
 import { cancelErasureRequest } from './routes/cancel-erasure-request.ts';
+import { downloadAccessPackage } from './routes/download-access-package.ts';
 import { createKey } from './routes/create-api-key.ts';
 import { listKeyEvents } from './routes/list-admin-events.ts';
 import { listKeys } from './routes/list-api-keys.ts';
@@ -39,6 +40,7 @@ export const ROUTES: readonly Route[] = [
   listRequestEvents,
   cancelErasureRequest,
   showRequestSubject,
+  downloadAccessPackage,
   listRequestDecisions,
   verifySubjectIdentity,
   approveErasureRequest,

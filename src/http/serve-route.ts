@@ -6,6 +6,7 @@ import { idempotencyKeyOf } from './idempotency-key.ts';
 import { HttpProblem } from './problem.ts';
 import { emptyQuerySchema } from './query-schemas.ts';
 import { noteForLog } from './request-log.ts';
+import { sendStream } from './send-stream.ts';
 import type { Answers, Call, Exchange, Reply, Route, RouteContext } from './route.ts';
 
 /** What a route is served with. */
@@ -19,7 +20,7 @@ export interface Service {
 export function serveRoute(route: Route, service: Service): RequestHandler {
   return async (req, res) => {
     noteForLog(req, { route: route.path });
-    send(res, route, await replyTo(route, { req, res }, service));
+    await send({ req, res }, route, await replyTo(route, { req, res }, service));
   };
 }
 
@@ -64,12 +65,25 @@ function absent({ params, path }: Route): Error {
     : new HttpProblem(params.problem, params.absent);
 }
 
-function send(res: Response, { answers }: Route, reply: Reply<Answers>): void {
-  res.status(reply.status).set(reply.headers ?? {});
+async function send({ req, res }: Exchange, { answers }: Route, reply: Reply<Answers>): Promise<void> {
+  const firstType = Object.keys(answers[reply.status]?.content ?? {})[0] ?? '';
+  if ('stream' in reply) {
+    // What it throws before anything is sent is a problem like any other.
+    const stream = req.method === 'HEAD' ? undefined : await reply.stream();
+    head(res, reply).type(firstType);
+    if (stream === undefined) res.end();
+    else await sendStream(res, stream);
+    return;
+  }
+  head(res, reply);
   if ('json' in reply) {
     res.type('application/json').send(reply.json);
     return;
   }
-  const mediaType = reply.mediaType ?? Object.keys(answers[reply.status]?.content ?? {})[0] ?? '';
+  const mediaType = reply.mediaType ?? firstType;
   res.type(mediaType).send(mediaType === 'application/json' ? JSON.stringify(reply.body) : reply.body);
+}
+
+function head(res: Response, { status, headers = {} }: Pick<Reply<Answers>, 'status' | 'headers'>): Response {
+  return res.status(status).set(headers);
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { regulation } from '../app/request-schema.ts';
+import { regulation, requestType } from '../app/request-schema.ts';
 import type { Submission } from '../app/check-submission.ts';
 import { PROJECT_KEY } from '../domain/identifiers.ts';
 
@@ -99,6 +99,10 @@ export const previewSchema: z.ZodType<Pick<Submission, 'subject' | 'connection' 
 export const submissionSchema: z.ZodType<Submission> = z
   .strictObject(
     {
+      type: requestType.optional().meta({
+        description:
+          'Left out, `erasure`. `access` gathers what OpenReplay holds of the subject and deletes nothing; `access_and_erasure` gathers it first.',
+      }),
       subject,
       ...where,
       regulation: regulation.optional().meta({ description: 'Left out, `gdpr`.' }),

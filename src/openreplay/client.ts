@@ -1,4 +1,10 @@
-import type { OpenReplay, Outcome, WindowQuery } from '../domain/openreplay.ts';
+import type {
+  EventsQuery,
+  OpenReplay,
+  OpenReplayRecords,
+  Outcome,
+  WindowQuery,
+} from '../domain/openreplay.ts';
 import { failed, outcomeOf, saysNotOffered } from './outcome.ts';
 import {
   readEvents,
@@ -10,6 +16,9 @@ import {
   readSessions,
   readUser,
   readUsers,
+  readWholeEvents,
+  readWholeSessions,
+  readWholeUser,
 } from './reading.ts';
 import type { Reader } from './reading.ts';
 import { fillPath, liveSessionsQuery } from './request-path.ts';
@@ -21,6 +30,7 @@ import type { Transport, TransportOptions } from './transport.ts';
 export type OpenReplayClientOptions = TransportOptions;
 
 export interface OpenReplayClient extends OpenReplay {
+  readonly records: OpenReplayRecords;
   /** Destroys the kept connections; calls under way end with `no_answer`. */
   close(): void;
 }
@@ -33,7 +43,7 @@ export interface OpenReplayClient extends OpenReplay {
  */
 export function createOpenReplayClient(options: OpenReplayClientOptions): OpenReplayClient {
   const { send, close } = createGotTransport({ ...options, baseUrl: options.baseUrl.replace(/\/+$/, '') });
-  return { ...operationsOver(send), close };
+  return { ...operationsOver(send), records: recordsOver(send), close };
 }
 
 function operationsOver(send: Transport): OpenReplay {
@@ -63,9 +73,10 @@ type UserOperations = Pick<
   'searchUsers' | 'getUser' | 'deleteUser' | 'listUserSessions' | 'listSessionEvents'
 >;
 
+const users = '/public/{projectKey}/users';
+const events = '/public/{projectKey}/sessions/{sessionId}/events';
+
 function userOperations(send: Transport): UserOperations {
-  const users = '/public/{projectKey}/users';
-  const events = '/public/{projectKey}/sessions/{sessionId}/events';
   return {
     searchUsers: (projectKey, { query, filters, limit, page }) => {
       const path = fillPath(users, { projectKey });
@@ -80,9 +91,24 @@ function userOperations(send: Transport): UserOperations {
       return ask(send, { method: 'POST', path, body: windowBody(query), read: readSessions });
     },
     listSessionEvents: (session, query) => {
-      const { sortBy, columns } = query;
-      const body = { ...windowBody(query), sortBy, columns };
-      return ask(send, { method: 'POST', path: fillPath(events, session), body, read: readEvents });
+      const path = fillPath(events, session);
+      return ask(send, { method: 'POST', path, body: eventsBody(query), read: readEvents });
+    },
+  };
+}
+
+/** The same calls as getUser, listUserSessions and listSessionEvents; of the answers everything is kept. */
+function recordsOver(send: Transport): OpenReplayRecords {
+  return {
+    readUser: (user) =>
+      ask(send, { method: 'GET', path: fillPath(`${users}/{userId}`, user), read: readWholeUser(user) }),
+    readSessions: (user, query) => {
+      const path = fillPath(`${users}/{userId}/sessions`, user);
+      return ask(send, { method: 'POST', path, body: windowBody(query), read: readWholeSessions(user) });
+    },
+    readEvents: (session, query) => {
+      const path = fillPath(events, session);
+      return ask(send, { method: 'POST', path, body: eventsBody(query), read: readWholeEvents });
     },
   };
 }
@@ -123,6 +149,11 @@ function liveOperations(send: Transport): LiveOperations {
 /** Field by field, so that nothing else of a caller's object is sent. Absent fields are left out by `ask`. */
 function windowBody({ startTimestamp, endTimestamp, limit, page, sortOrder, filters }: WindowQuery): object {
   return { startTimestamp, endTimestamp, limit, page, sortOrder, filters };
+}
+
+function eventsBody(query: EventsQuery): object {
+  const { sortBy, columns } = query;
+  return { ...windowBody(query), sortBy, columns };
 }
 
 interface Call<T> {

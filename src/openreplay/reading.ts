@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import type { Page, RemoteJob } from '../domain/openreplay.ts';
+import type { Page, RemoteJob, UserAddress, WholeRecord, WholeSession } from '../domain/openreplay.ts';
 import { errorSignal, optionalInteger } from './fields.ts';
 import { event, job, listedUser, project, session, singleUser } from './rows.ts';
+import { unescapeHtml } from './unescape-html.ts';
 
 /**
  * Reads the JSON of a 2xx answer; `undefined` when it lacks what is needed. The shapes are those of the contract
@@ -74,3 +75,35 @@ export const readEvents = reader(events);
 export const readJob = reader(job);
 export const readJobs = reader(z.union([bareList(job), jobs]).transform(withoutRepeats));
 export const readLiveSessions = reader(z.union([bareList(session), sessions]), liveDataOf);
+
+const whole: z.ZodType<WholeRecord> = z.record(z.string(), z.unknown());
+
+/** A user with all that is said of them; an answer about somebody else is no answer. */
+export function readWholeUser({ userId }: UserAddress): Reader<WholeRecord> {
+  return reader(whole.refine((record) => singleUser.safeParse(record).data?.userId === userId));
+}
+
+/** Sessions with all that is said of them, each marked where the server names another user. */
+export function readWholeSessions({ userId }: UserAddress): Reader<Page<WholeSession>> {
+  const row = whole.transform((record, context): WholeSession => {
+    const read = session.safeParse(record).data;
+    if (read === undefined) {
+      context.addIssue('no session');
+      return z.NEVER;
+    }
+    const named = read.userId;
+    const ofSomebodyElse = named !== undefined && named !== userId && unescapeHtml(named) !== userId;
+    return { sessionId: read.sessionId, ofSomebodyElse, record };
+  });
+  return reader(
+    z
+      .object({ sessions: list(row), total: optionalInteger })
+      .transform(({ sessions: items, total }) => ({ items, total })),
+  );
+}
+
+export const readWholeEvents = reader(
+  z
+    .object({ events: list(whole), total: optionalInteger })
+    .transform(({ events: items, total }) => ({ items, total })),
+);

@@ -7,6 +7,7 @@ import {
   HOLDERS,
   OUTCOMES,
   REQUEST_ATTENTIONS,
+  REQUEST_TYPES,
   SUBJECT_KINDS,
   type ErasureRequest,
 } from '../domain/request.ts';
@@ -14,7 +15,7 @@ import { REQUEST_STATES } from '../domain/states.ts';
 import { clock } from './clock.ts';
 import type { Queryable, Rows } from './connection.ts';
 
-const COLUMNS = `id, state, attention, outcome, held_from, held_by, regulation, channel, connection, project_keys,
+const COLUMNS = `id, type, state, attention, outcome, held_from, held_by, regulation, channel, connection, project_keys,
   reference, subject_kind, subject_key_version, encode(subject_ref, 'hex') AS subject_ref, submitted_by, received_at,
   created_at, updated_at, completed_at, cancel_requested_at, identity_required, identity_verified_at, approvals_needed,
   cooling_off_ms::float8 AS cooling_off_ms, cooling_off_until, expected_tasks, clock, extended_at, event_count`;
@@ -24,6 +25,7 @@ const APPROVALS = '(SELECT count(*)::int FROM approvals WHERE request_id = erasu
 
 const columns = z.object({
   id: z.string(),
+  type: z.enum(REQUEST_TYPES),
   state: z.enum(REQUEST_STATES),
   attention: z.enum(REQUEST_ATTENTIONS).nullable(),
   outcome: z.enum(OUTCOMES).nullable(),
@@ -57,6 +59,7 @@ const columns = z.object({
 
 const row = columns.transform((from): ErasureRequest => ({
   id: from.id,
+  type: from.type,
   state: from.state,
   attention: from.attention,
   outcome: from.outcome,
@@ -89,14 +92,15 @@ const row = columns.transform((from): ErasureRequest => ({
 /** Inserts a request without events; writeChange adds and counts them. */
 export async function insertRequest(db: Queryable, request: NewRequest): Promise<void> {
   await db.query(
-    `INSERT INTO erasure_requests (id, state, attention, held_from, held_by, regulation, channel, connection, project_keys,
+    `INSERT INTO erasure_requests (id, type, state, attention, held_from, held_by, regulation, channel, connection, project_keys,
        reference, subject_kind, subject_key_version, subject_ref, subject_sealed, note_sealed, submitted_by, received_at,
        created_at, identity_required, approvals_needed, cooling_off_ms, cooling_off_until, expected_tasks, due_on,
        extended_due_on, clock)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, decode($13, 'hex'), $14, $15, $16, $17, $18, $19, $20,
-       $21, $22, $23, $24, $25, $26)`,
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, decode($14, 'hex'), $15, $16, $17, $18, $19, $20,
+       $21, $22, $23, $24, $25, $26, $27)`,
     [
       request.id,
+      request.type,
       request.state,
       request.attention,
       request.heldFrom,

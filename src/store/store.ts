@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { RequestScope, RequestWithTasks, Store, Transaction } from '../app/ports.ts';
 import type { KeyTransaction } from '../app/ports/keys.ts';
 import type { LifeTransaction } from '../app/ports/life.ts';
+import type { PackageStore, PackageTransaction } from '../app/ports/packages.ts';
 import type { ErasureRequest } from '../domain/request.ts';
 import * as adminEvents from './admin-events.ts';
 import * as apiKeys from './api-keys.ts';
@@ -12,6 +13,7 @@ import * as events from './events.ts';
 import * as holds from './holds.ts';
 import * as idempotencyKeys from './idempotency-keys.ts';
 import { useApiKey } from './key-use.ts';
+import * as packages from './packages.ts';
 import * as requests from './requests.ts';
 import * as subjects from './subjects.ts';
 import * as tasks from './tasks.ts';
@@ -51,6 +53,7 @@ export function createStore(pool: pg.Pool): Store {
     listHeldRequestsOf: (ref) => available(subjects.listHeldRequestsOf(pool, ref)),
     listDecisions: (requestId) => available(decisions.listDecisions(pool, requestId)),
     listHolds: (filter) => available(holds.listHolds(pool, filter)),
+    ...packageStore(pool),
     useApiKey: (use) => available(useApiKey(pool, use)),
     listApiKeys: () => available(apiKeys.listApiKeys(pool)),
     listAdminEventBytes: (page) => available(adminEvents.listAdminEventBytes(pool, page)),
@@ -74,6 +77,7 @@ function openTransaction(db: Queryable, now: Date): Transaction {
     reserveAnswer: (key, fingerprint) => idempotencyKeys.reserveAnswer(db, key, fingerprint),
     fillAnswer: (key, answer) => idempotencyKeys.fillAnswer(db, key, answer),
     ...lifeTransaction(db),
+    ...packageTransaction(db),
     ...keyTransaction(db),
   };
 }
@@ -88,6 +92,33 @@ function lifeTransaction(db: Queryable): LifeTransaction {
     insertHold: (hold) => holds.insertHold(db, hold),
     lockHold: (id) => holds.lockHold(db, id),
     releaseHold: (release) => holds.releaseHold(db, release),
+  };
+}
+
+function packageStore(pool: pg.Pool): PackageStore {
+  return {
+    findPackage: async (requestId) =>
+      (await available(packages.listPackages(pool, [requestId]))).get(requestId),
+    listPackageTasks: (requestId) => available(packages.listPackageTasks(pool, requestId)),
+    findManifest: (requestId) => available(packages.findManifest(pool, requestId)),
+    findPackagePart: (place) => available(packages.findPackagePart(pool, place)),
+    renewDownload: (download, holdMs) => available(packages.renewDownload(pool, download, holdMs)),
+    endDownload: (download) => available(packages.endDownload(pool, download)),
+  };
+}
+
+function packageTransaction(db: Queryable): PackageTransaction {
+  return {
+    findPackage: async (requestId) => (await packages.listPackages(db, [requestId])).get(requestId),
+    listPackageTasks: (requestId) => packages.listPackageTasks(db, requestId),
+    insertPackage: (requestId, taskIds) => packages.insertPackage(db, requestId, taskIds),
+    insertPackageParts: (parts) => packages.insertPackageParts(db, parts),
+    writePackageTask: (task) => packages.writePackageTask(db, task),
+    restartPackage: (requestId, taskIds) => packages.restartPackage(db, requestId, taskIds),
+    readyPackage: (ready) => packages.readyPackage(db, ready),
+    endPackage: (requestId, as) => packages.endPackage(db, requestId, as),
+    beginDownload: (requestId, holdMs) => packages.beginDownload(db, requestId, holdMs),
+    hasDownload: (download) => packages.hasDownload(db, download),
   };
 }
 
@@ -119,15 +150,17 @@ async function withTasks(
 ): Promise<readonly RequestWithTasks[]> {
   if (found.length === 0) return [];
   const ids = found.map((request) => request.id);
-  const [taskRows, waitingRows, related] = await Promise.all([
+  const [taskRows, waitingRows, related, ofRequests] = await Promise.all([
     tasks.listTasks(db, ids),
     work.listWaiting(db, ids),
     subjects.listRelated(db, ids),
+    packages.listPackages(db, ids),
   ]);
   return found.map((request) => ({
     request,
     tasks: taskRows.filter((task) => task.requestId === request.id),
     waiting: waitingRows.filter((waiting) => waiting.requestId === request.id),
+    accessPackage: ofRequests.get(request.id) ?? null,
     related: related.get(request.id) ?? [],
   }));
 }

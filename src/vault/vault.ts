@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { Sealed, Vault } from '../app/ports.ts';
+import type { PartPlace } from '../domain/access-package.ts';
 import { comparableEmail } from '../domain/email.ts';
 import { LetheError } from '../domain/errors.ts';
 import type { Subject, SubjectRef } from '../domain/request.ts';
@@ -42,6 +43,7 @@ export function createVault(options: { masterKey: Uint8Array; tenant: string }):
   const sealKey = derive('seal');
   const refKey = derive('subject-ref');
   const fingerprintKey = derive('fingerprint');
+  const partKey = derive('package-part');
   const sealed = (ownerId: string, field: string) => ({ key: sealKey, aad: `${ownerId}\0${field}` });
   const refOf = (kind: SubjectRef['kind'], identifier: string): SubjectRef => ({
     kind,
@@ -61,6 +63,8 @@ export function createVault(options: { masterKey: Uint8Array; tenant: string }):
     openSubject: (ownerId, value) => openAs(sealedSubject, value, sealed(ownerId, 'subject')),
     sealText: (ownerId, text, field = 'note') => seal(JSON.stringify(text), sealed(ownerId, field)),
     openText: (ownerId, value, field = 'note') => openAs(z.string(), value, sealed(ownerId, field)),
+    sealPart: (place, bytes) => sealBytes(bytes, { key: partKey, aad: aadOf(place) }),
+    openPart: (place, value) => openBytes(value, { key: partKey, aad: aadOf(place) }),
     fingerprint: (text) => createHmac('sha256', fingerprintKey).update(text).digest(),
   };
 }
@@ -83,23 +87,39 @@ interface SealContext {
   readonly aad: string;
 }
 
+function aadOf({ requestId, taskId, file, seq }: PartPlace): string {
+  return `${requestId}\0${taskId}\0${file}\0${seq}`;
+}
+
+function seal(plaintext: string, context: SealContext): Sealed {
+  return sealBytes(Buffer.from(plaintext, 'utf8'), context);
+}
+
 /** `version | nonce | ciphertext | tag`. */
-function seal(plaintext: string, { key, aad }: SealContext): Sealed {
+function sealBytes(plaintext: Uint8Array, { key, aad }: SealContext): Sealed {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(aad));
-  const body = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()]);
+  const body = Buffer.concat([cipher.update(plaintext), cipher.final()]);
   return Buffer.concat([Buffer.from([KEY_VERSION]), nonce, body, cipher.getAuthTag()]);
 }
 
 function openAs<T>(schema: z.ZodType<T>, value: Sealed, context: SealContext): T {
   try {
-    return schema.parse(JSON.parse(open(value, context)));
+    return schema.parse(JSON.parse(open(value, context).toString('utf8')));
   } catch (cause) {
     throw new VaultUnreadableError(cause);
   }
 }
 
-function open(value: Sealed, { key, aad }: SealContext): string {
+function openBytes(value: Sealed, context: SealContext): Uint8Array {
+  try {
+    return open(value, context);
+  } catch (cause) {
+    throw new VaultUnreadableError(cause);
+  }
+}
+
+function open(value: Sealed, { key, aad }: SealContext): Buffer {
   const bytes = Buffer.from(value);
   if (bytes[0] !== KEY_VERSION) throw new Error(`sealed under key version ${bytes[0] ?? 'none'}`);
   const nonce = bytes.subarray(1, 1 + NONCE_BYTES);
@@ -107,7 +127,5 @@ function open(value: Sealed, { key, aad }: SealContext): string {
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
     .setAAD(Buffer.from(aad))
     .setAuthTag(tag);
-  return (
-    decipher.update(bytes.subarray(1 + NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
-  );
+  return Buffer.concat([decipher.update(bytes.subarray(1 + NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
 }

@@ -7,6 +7,7 @@ const ID = `er_${'0'.repeat(32)}`;
 const TIME = '2026-03-01T09:30:00.000Z';
 const REQUEST = {
   id: ID,
+  type: 'erasure',
   state: 'discovering',
   attention: null,
   regulation: 'gdpr',
@@ -27,6 +28,7 @@ const REQUEST = {
   coolingOffUntil: null,
   expectedTasks: null,
   clock: null,
+  accessPackage: null,
   related: [],
   waiting: { reason: 'queued', actsNext: 'lethe', explanation: 'It is queued.', until: TIME },
   forecast: null,

@@ -38,7 +38,10 @@ async function open(emailLocalPart: 'exact' | 'case_insensitive'): Promise<void>
     maxBodyBytes: 1_000_000,
     maxSockets: 10,
   });
-  const connection: Connection = { name: 'second', projects: null, countSessionsBefore: false, api: client };
+  const connection: Connection = {
+    ...{ name: 'second', projects: null, countSessionsBefore: false },
+    ...{ api: client, records: client.records },
+  };
   stage = await openStage({
     backend,
     sandbox: { jobDelayMs: 40, analyticsLagMs: 1 },

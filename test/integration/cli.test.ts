@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import stringWidth from 'string-width';
 import { z } from 'zod';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
+import { unzipped } from '../support/access.ts';
 import { jsonLines, lethe as call, type CliWorld } from '../support/cli.ts';
 import { PROGRAMS, startLethe, writeConfig, type LetheProcess } from '../support/lethe-process.ts';
 import { createTestDatabase, createTestFolder, type TestDatabase } from '../support/postgres.ts';
@@ -206,6 +207,31 @@ describe('requests', () => {
     expect(status).toBe(0);
     expect(jsonLines(out)).toMatchObject([{ userId: `../${PERSON}-shown` }]);
     expect((await lethe(['requests', 'events', id])).out).toContain('subject.read');
+  });
+
+  it('give the access package once, as a file of its owner alone', async () => {
+    const userId = `${PERSON}-asks`;
+    sandbox.addUser({ projectKey: PROJECT, userId, sessions: 2 });
+    const id = await submit(userId, '--type', 'access');
+    const file = path.join(folder, 'package.zip');
+    const argv = ['requests', 'package', id, '--out', 'package.zip'];
+    expect((await lethe(argv)).err).toContain('There is no access package');
+    await lethe(['requests', 'verify-identity', id, '--method', 'document']);
+    const followed = await lethe(['requests', 'follow', id, '--every', '0.05']);
+    expect(followed.out).toContain('ready until');
+    expect((await lethe(argv)).status).toBe(0);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    const files = await unzipped(await readFile(file));
+    expect([...files.keys()]).toEqual([
+      'manifest.json',
+      '001/user.json',
+      '001/sessions.ndjson',
+      '001/events.ndjson',
+    ]);
+    expect(await lethe(argv)).toMatchObject({ status: 2 });
+    const again = await lethe(['requests', 'package', id, '--out', 'again.zip', '--json']);
+    expect(jsonLines(again.out)).toMatchObject([{ error: { code: 'PACKAGE_GONE', exitStatus: 1 } }]);
+    await expect(stat(path.join(folder, 'again.zip.part'))).rejects.toThrow('ENOENT');
   });
 
   it('stop being followed when somebody interrupts', async () => {

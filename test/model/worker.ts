@@ -2,6 +2,7 @@ import type { Connection, Deps, HandedOut } from '../../src/app/ports.ts';
 import { cancel } from '../../workers/cancel.ts';
 import type { WorkerContext } from '../../workers/context.ts';
 import { discover } from '../../workers/discover.ts';
+import { expire, gather, packUp } from '../../workers/gather.ts';
 import { HeldWork } from '../../workers/held-work.ts';
 import { poll } from '../../workers/poll.ts';
 import { ServerMemory } from '../../workers/server-memory.ts';
@@ -37,7 +38,15 @@ export function createStepRunner(deps: Deps): StepRunner {
   };
 }
 
-const STEPS = { discover, submit, verify, cancel } as const;
+const STEPS = {
+  discover,
+  gather,
+  package: packUp,
+  submit,
+  verify,
+  cancel,
+  expire_package: expire,
+} as const;
 
 async function perform(context: WorkerContext, work: HandedOut): Promise<void> {
   try {

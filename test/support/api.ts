@@ -59,6 +59,8 @@ export interface Answer {
 /** The API over HTTP on the real parts of a stage. */
 export interface Api {
   readonly app: Express;
+  /** For what `call` cannot read: answers that are no text. */
+  readonly port: number;
   readonly contract: ApiContract;
   /** Every line that was logged. */
   readonly log: readonly LogLine[];
@@ -97,6 +99,7 @@ export async function openApi(stage: Stage, options: ApiOptions = {}): Promise<A
   const admin = await makeKey(stage, {});
   return {
     app,
+    port: server.port,
     contract,
     log,
     answerLine: (requestId) => answerLine(log, requestId),

@@ -5,6 +5,7 @@ import { NOON } from './tasks.ts';
 export function request(changes: Partial<ErasureRequest> = {}): ErasureRequest {
   return {
     id: 'er_1',
+    type: 'erasure',
     state: 'erasing',
     attention: null,
     regulation: 'gdpr',

@@ -53,6 +53,8 @@ export interface StageOptions {
   readonly projects?: readonly string[];
   /** What must happen before a request may be carried out. */
   readonly rules?: readonly PolicyRule[];
+  /** How access packages are gathered and kept. */
+  readonly access?: Partial<Deps['access']>;
   readonly withoutWorker?: boolean;
   /** Shared with worker processes that the test starts itself. */
   readonly masterKey?: Uint8Array;
@@ -123,7 +125,13 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     connections: new Map([
       [
         'default',
-        { name: 'default', projects: options.projects ?? null, countSessionsBefore: true, api: client },
+        {
+          name: 'default',
+          projects: options.projects ?? null,
+          countSessionsBefore: true,
+          api: client,
+          records: client.records,
+        },
       ],
       ...moreConnections.map((one): [string, Connection] => [one.name, one]),
     ]),
@@ -133,6 +141,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     ...createClocks(WEEKENDS_ONLY),
     policyFor: (from) => policyOf(options.rules ?? [], from),
     observedRounds: () => store.listObservedRounds([...deps.connections.keys()], 50),
+    access: { expiresAfterMs: 60_000, pageSize: 200, callsPerStep: 40, ...options.access },
     leaseMs: 2_000,
     newId,
     newToken,
@@ -258,9 +267,12 @@ async function trail(deps: Deps, requestId: string): Promise<readonly TrailEvent
   return z.array(trailEvent).parse(page?.events.map((event): unknown => JSON.parse(event)));
 }
 
+const AFTER_THE_END = /^(subject\.read|package\.[a-z_]+)$/;
+
 /**
  * What holds of every trail: no gap; each change starts from where the one before ended; the states it ends in are
- * the states that are stored; the event that closes a request counts those so far, and after it only readings come.
+ * the states that are stored; the event that closes a request counts those so far, and after it only readings come, and what becomes of its
+ * access package.
  */
 export function checkTrail(view: RequestView, events: readonly TrailEvent[]): void {
   const problems: string[] = [];
@@ -268,7 +280,7 @@ export function checkTrail(view: RequestView, events: readonly TrailEvent[]): vo
   let closed = false;
   events.forEach((event, index) => {
     if (event.seq !== index) problems.push(`event ${index} has seq ${event.seq}`);
-    if (closed && event.type !== 'subject.read') problems.push(`${event.type} comes after the end`);
+    if (closed && !AFTER_THE_END.test(event.type)) problems.push(`${event.type} comes after the end`);
     if (event.data['event_count'] !== undefined) {
       closed = true;
       if (event.data['event_count'] !== index + 1) problems.push('the closing event counts wrongly');

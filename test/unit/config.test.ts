@@ -78,6 +78,7 @@ describe('the environment alone', () => {
       api: { rateLimit: { requests: 600, perSeconds: 60 } },
       rounds: { max: 50, maxFailedJobs: 3 },
       policy: { maxMatches: 5, emailLocalPart: 'exact', waitForLiveMinutes: 60, rules: [] },
+      access: { expiresAfterDays: 7 },
       worker: {
         leaseMs: 30_000,
         handOutMs: 60_000,

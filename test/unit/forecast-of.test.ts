@@ -29,7 +29,7 @@ const api = createOpenReplayClient({ ...options, baseUrl: 'http://127.0.0.1:1' }
 const connections = new Map(
   ['default', 'slow'].map((name): [string, Connection] => [
     name,
-    { name, projects: null, countSessionsBefore: true, api },
+    { name, projects: null, countSessionsBefore: true, api, records: api.records },
   ]),
 );
 
@@ -57,6 +57,7 @@ function foreseen(stands: Stands): ForecastView | null {
     request: request(stands.request),
     tasks: (stands.tasks ?? []).map(task),
     waiting: (stands.waiting ?? []).map(work),
+    accessPackage: null,
     related: [],
   };
   const deps = { pace: PACE, connections, now: () => new Date(NOON) };

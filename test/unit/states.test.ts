@@ -40,8 +40,13 @@ describe('the state machines', () => {
     expect(taskStatesBefore('submitted')).toEqual(['submitting']);
   });
 
-  it('let a request complete only from where its tasks can have been erased', () => {
-    expect(requestStatesBefore('completed')).toEqual(['discovering', 'erasing', 'needs_attention']);
+  it('let a request complete only from where its tasks can have been gathered or erased', () => {
+    expect(requestStatesBefore('completed')).toEqual([
+      'discovering',
+      'gathering',
+      'erasing',
+      'needs_attention',
+    ]);
   });
 
   it('know each task state as open, stuck or ended, and only one of them', () => {

@@ -112,6 +112,30 @@ describe('sealing', () => {
   });
 });
 
+describe('a piece of an access package', () => {
+  const PLACE = { requestId: 'er_1', taskId: 'tk_1', file: 'events', seq: 3 } as const;
+
+  it('opens as the bytes it was, at its place and at no other', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 2_000 }), (bytes) => {
+        expect(Buffer.from(vault.openPart(PLACE, vault.sealPart(PLACE, bytes)))).toEqual(Buffer.from(bytes));
+      }),
+      { numRuns: 30 },
+    );
+    const sealed = vault.sealPart(PLACE, Buffer.from('private'));
+    for (const other of [{ requestId: 'er_2' }, { taskId: 'tk_2' }, { file: 'user' as const }, { seq: 4 }]) {
+      expect(errorOf(() => vault.openPart({ ...PLACE, ...other }, sealed))).toBeInstanceOf(
+        VaultUnreadableError,
+      );
+    }
+  });
+
+  it('has a key of its own', () => {
+    const text = vault.sealText('er_1', 'private');
+    expect(errorOf(() => vault.openPart(PLACE, text))).toBeInstanceOf(VaultUnreadableError);
+  });
+});
+
 describe('opening refuses', () => {
   const userId = 'alice@example.org';
   const sealed = vault.sealSubject(REQUEST, { userId });

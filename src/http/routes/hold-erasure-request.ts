@@ -17,7 +17,7 @@ export const holdErasureRequest = keyedRoute({
   params: requestPath,
   body: jsonBody(reasonCommand, 'COMMAND_INVALID'),
   answers: { 200: jsonAnswer('The request as it is now.', requestView) },
-  problems: ['REQUEST_STATE_FORBIDS'],
+  problems: ['NOTHING_TO_HOLD', 'REQUEST_STATE_FORBIDS'],
   handle: async ({ deps, params, body, apiKeyId, found }) => ({
     status: 200,
     body: found(await holdRequest(deps, { requestId: params.id, apiKeyId, text: body.reason })),

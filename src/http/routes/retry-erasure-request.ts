@@ -13,7 +13,8 @@ export const retryErasureRequest = keyedRoute({
   operationId: 'retryErasureRequest',
   tag: 'decisions',
   summary: 'Try again what needs a person',
-  description: `Tries again what needs a person. Tasks that failed or left something begin another round; a request without tasks has its subject looked for again.`,
+  description: `Tries again what needs a person. Tasks that failed or left something begin another round; a request without tasks has its subject looked
+for again; an access package that lacks something is gathered again, or accepted.`,
   params: requestPath,
   body: jsonBody(retryCommand, 'COMMAND_INVALID', { optional: true }),
   answers: { 200: jsonAnswer('The request as it is now.', requestView) },
@@ -26,6 +27,7 @@ export const retryErasureRequest = keyedRoute({
         apiKeyId,
         text: body.reason,
         expectedTasks: body.expect?.tasks,
+        acceptIncomplete: body.acceptIncomplete,
       }),
     ),
   }),
