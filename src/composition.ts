@@ -96,6 +96,10 @@ async function embeddedAdminKey(config: Config, store: Store, logger: Logger): P
   if (made) logger.warn({ path }, 'made an admin API key; it stands in this file');
 }
 
+const DAY_MS = 86_400_000;
+/** The largest pages there are; a step of so many calls takes some seconds. */
+const GATHERING = { pageSize: 200, callsPerStep: 40 } as const;
+
 interface Client {
   readonly connection: ConnectionConfig;
   readonly client: ReturnType<typeof createOpenReplayClient>;
@@ -143,11 +147,7 @@ function assemble(parts: Parts): Core {
         MAX_OBSERVED,
       ),
     ),
-    access: {
-      expiresAfterMs: config.access.expiresAfterDays * 86_400_000,
-      pageSize: 200,
-      callsPerStep: 40,
-    },
+    access: { expiresAfterMs: config.access.expiresAfterDays * DAY_MS, ...GATHERING },
     leaseMs: config.worker.leaseMs,
     newId,
     newToken,

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import http from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import express from 'express';
@@ -45,9 +44,10 @@ async function serve(chunks: () => AsyncIterable<Uint8Array>, sent: AnswerStream
 
 async function open(port: number): Promise<http.IncomingMessage> {
   const request = http.get({ host: '127.0.0.1', port, agent: false });
-  const [response] = await once(request, 'response');
-  if (!(response instanceof http.IncomingMessage)) throw new Error('no response');
-  return response;
+  return new Promise((resolve, reject) => {
+    request.once('response', resolve);
+    request.once('error', reject);
+  });
 }
 
 async function bodyOf(response: http.IncomingMessage): Promise<string> {
