@@ -46,6 +46,7 @@ describe('a submission', () => {
     expect(answer.headers['location']).toBe(`${REQUESTS}/${view.id}`);
     expect(view).toEqual({
       id: view.id,
+      type: 'erasure',
       state: 'discovering',
       attention: null,
       outcome: null,
@@ -66,6 +67,7 @@ describe('a submission', () => {
       coolingOffUntil: null,
       expectedTasks: null,
       clock: expect.objectContaining({ receivedOn: view.createdAt.slice(0, 10), extendedAt: null }),
+      accessPackage: null,
       related: [],
       waiting: {
         reason: 'queued',
@@ -77,6 +79,17 @@ describe('a submission', () => {
       tasks: [],
     });
     expect(await count('work WHERE request_id = $1', view.id)).toBe(1);
+  });
+
+  it('takes the type that it is of, and knows no other', async () => {
+    const json = (type: string) => ({ ...body(`type-${type}`), type });
+    expect(viewIn(await submit(json('access')))).toMatchObject({
+      type: 'access',
+      state: 'awaiting_identity',
+      forecast: null,
+    });
+    const refused = await submit(json('portability'));
+    expect([refused.status, placesIn(refused)]).toEqual([422, ['/type']]);
   });
 
   it('takes every field', async () => {

@@ -9,7 +9,15 @@ import { SCOPES } from '../../src/app/authenticate.ts';
 import { UNROUTABLE_REASONS } from '../../src/domain/identifiers.ts';
 import { DECISION_KINDS } from '../../src/domain/policy.ts';
 import { REGULATIONS } from '../../src/domain/regulation.ts';
-import { CHANNELS, HOLDERS, OUTCOMES, REQUEST_ATTENTIONS, SUBJECT_KINDS } from '../../src/domain/request.ts';
+import { PACKAGE_FILES, PACKAGE_STATES } from '../../src/domain/access-package.ts';
+import {
+  CHANNELS,
+  HOLDERS,
+  OUTCOMES,
+  REQUEST_ATTENTIONS,
+  REQUEST_TYPES,
+  SUBJECT_KINDS,
+} from '../../src/domain/request.ts';
 import { REQUEST_STATES, STUCK_TASK_STATES, TASK_STATES } from '../../src/domain/states.ts';
 import { TASK_ATTENTIONS } from '../../src/domain/task.ts';
 import { WAIT_REASONS, WORK_KINDS } from '../../src/domain/work.ts';
@@ -19,6 +27,9 @@ const SCHEMA_FILE = path.join(import.meta.dirname, '..', '..', 'db', 'schema.sql
 
 /** Each column whose words the domain knows. */
 const WORDS: readonly { table: Table; column: string; words: readonly string[] }[] = [
+  { table: 'erasure_requests', column: 'type', words: REQUEST_TYPES },
+  { table: 'access_packages', column: 'state', words: PACKAGE_STATES },
+  { table: 'package_parts', column: 'file', words: PACKAGE_FILES },
   { table: 'erasure_requests', column: 'state', words: REQUEST_STATES },
   { table: 'erasure_requests', column: 'attention', words: REQUEST_ATTENTIONS },
   { table: 'erasure_requests', column: 'regulation', words: REGULATIONS },
@@ -45,7 +56,10 @@ type Table =
   | 'audit_events'
   | 'decisions'
   | 'holds'
-  | 'request_subjects';
+  | 'request_subjects'
+  | 'access_packages'
+  | 'package_tasks'
+  | 'package_parts';
 type Row = Readonly<Record<string, unknown>>;
 const NOW = new Date('2026-03-05T12:00:00Z');
 
@@ -89,6 +103,9 @@ const ROWS: Readonly<Record<Table, Row>> = {
     created_at: NOW,
   },
   request_subjects: { request_id: 'er_1', ref: Buffer.alloc(32), kind: 'user_id', key_version: 1 },
+  access_packages: { request_id: 'er_1', state: 'gathering', created_at: NOW },
+  package_tasks: { task_id: 'tk_1', request_id: 'er_1' },
+  package_parts: { request_id: 'er_1', task_id: 'tk_1', file: 'user', seq: 0, sealed: Buffer.alloc(40) },
 };
 /** What makes a row of the table another one. */
 const ANOTHER: Readonly<Record<Table, Row>> = {
@@ -100,9 +117,15 @@ const ANOTHER: Readonly<Record<Table, Row>> = {
   decisions: {},
   holds: { id: 'hd_2' },
   request_subjects: { ref: Buffer.alloc(32, 1) },
+  access_packages: { request_id: 'er_other' },
+  package_tasks: {},
+  package_parts: { seq: 1 },
 };
 /** What must go with some words: who needs a person says why, and what is completed says when. */
 const COMPANIONS: Readonly<Record<string, Row>> = {
+  'erasure_requests.type.access': { state: 'gathering' },
+  'access_packages.state.ready': { ready_at: NOW, expires_at: NOW, manifest_sealed: Buffer.alloc(40) },
+  'access_packages.state.downloaded': { downloaded_at: NOW },
   'erasure_requests.state.needs_attention': { attention: 'no_projects' },
   'erasure_requests.state.completed': { completed_at: NOW, outcome: 'erased' },
   'erasure_requests.state.on_hold': { held_from: 'erasing', held_by: 'person' },
@@ -133,8 +156,12 @@ beforeAll(async () => {
     'decisions',
     'holds',
     'request_subjects',
+    'access_packages',
+    'package_tasks',
+    'package_parts',
   ] as const)
     await insert(database.pool, table, ROWS[table]);
+  await insert(database.pool, 'erasure_requests', { ...ROWS.erasure_requests, id: 'er_other' });
 });
 afterAll(() => database.drop());
 
@@ -250,6 +277,16 @@ describe('a row', () => {
       const plain = !['needs_attention', 'completed', 'on_hold'].includes(state);
       expect([state, await takes({})]).toEqual([state, plain]);
     }
+  });
+
+  it('of who asks for access alone is never about to be erased', async () => {
+    const takes = async (row: Row) =>
+      (await refusalOf('erasure_requests', { type: 'access', ...row })) === undefined;
+    expect(await takes({ state: 'gathering' })).toBe(true);
+    expect(await takes({ state: 'erasing' })).toBe(false);
+    expect(await takes({ state: 'on_hold', held_from: 'erasing', held_by: 'person' })).toBe(false);
+    expect(await takes({ state: 'completed', completed_at: NOW, outcome: 'erased' })).toBe(false);
+    expect(await takes({ state: 'completed', completed_at: NOW, outcome: 'access_provided' })).toBe(true);
   });
 
   it('of a task says why exactly when it is stuck', async () => {
