@@ -18,8 +18,8 @@ export type Scope = (typeof SCOPES)[number];
 export const SCOPE_MEANINGS: Readonly<Record<Scope, string>> = {
   'requests:write': 'submits and cancels requests',
   'requests:read': 'reads requests and whom they are about',
-  'requests:approve': 'opens only what its routes say',
-  'holds:write': 'opens only what its routes say',
+  'requests:approve': 'verifies identities, approves, refuses, extends, retries and closes requests',
+  'holds:write': 'sets and releases legal holds',
   'audit:read': 'reads the events of requests and of API keys',
   'reports:read': 'reads what is due',
   'access:read': 'downloads access packages',
