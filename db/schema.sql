@@ -93,6 +93,26 @@ ALTER TABLE audit_events ENABLE ALWAYS TRIGGER audit_events_append_only;
 CREATE TRIGGER audit_events_no_truncate BEFORE TRUNCATE ON audit_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 ALTER TABLE audit_events ENABLE ALWAYS TRIGGER audit_events_no_truncate;
 
+CREATE TABLE connection_states (
+  name           text                      NOT NULL,
+  paused_at      timestamp with time zone,
+  paused_by      text,
+  reason_sealed  bytea,
+  shut_until     timestamp with time zone,
+  shut_reason    text,
+  shuts          integer                   NOT NULL DEFAULT 0,
+  failures       integer                   NOT NULL DEFAULT 0,
+  trial_until    timestamp with time zone,
+  next_call_at   timestamp with time zone,
+  CONSTRAINT connection_states_pkey PRIMARY KEY (name),
+  CONSTRAINT connection_states_paused_by_fkey FOREIGN KEY (paused_by) REFERENCES api_keys(id),
+  CONSTRAINT connection_states_check CHECK ((shut_until IS NULL) = (shut_reason IS NULL)),
+  CONSTRAINT connection_states_check1 CHECK ((paused_at IS NULL) = (paused_by IS NULL) AND (paused_at IS NULL) = (reason_sealed IS NULL)),
+  CONSTRAINT connection_states_failures_check CHECK (failures >= 0),
+  CONSTRAINT connection_states_shut_reason CHECK (shut_reason = ANY (ARRAY['key_refused'::text, 'rate_limited'::text, 'server_error'::text, 'unreachable'::text, 'no_answer'::text])),
+  CONSTRAINT connection_states_shuts_check CHECK (shuts >= 0)
+);
+
 CREATE TABLE decisions (
   id           bigint                    NOT NULL GENERATED ALWAYS AS IDENTITY,
   request_id   text                      NOT NULL,
@@ -278,7 +298,7 @@ CREATE TABLE tasks (
   CONSTRAINT tasks_pkey PRIMARY KEY (id),
   CONSTRAINT tasks_one_user_in_one_project UNIQUE NULLS NOT DISTINCT (request_id, connection, project_key, user_ref),
   CONSTRAINT tasks_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id),
-  CONSTRAINT tasks_attention CHECK (attention = ANY (ARRAY['unroutable'::text, 'residue_sessions'::text, 'residue_user'::text, 'residue_live'::text, 'too_many_rounds'::text, 'jobs_keep_failing'::text, 'jobs_keep_being_cancelled'::text, 'submission_rejected'::text, 'unsendable'::text])),
+  CONSTRAINT tasks_attention CHECK (attention = ANY (ARRAY['unroutable'::text, 'residue_sessions'::text, 'residue_user'::text, 'residue_live'::text, 'too_many_rounds'::text, 'jobs_keep_failing'::text, 'jobs_keep_being_cancelled'::text, 'jobs_keep_stalling'::text, 'openreplay_keeps_failing'::text, 'submission_rejected'::text, 'unsendable'::text])),
   CONSTRAINT tasks_check CHECK (project_key IS NOT NULL OR unroutable_reason IS NOT NULL),
   CONSTRAINT tasks_check1 CHECK ((state = ANY (ARRAY['residue'::text, 'failed'::text, 'unroutable'::text])) = (attention IS NOT NULL)),
   CONSTRAINT tasks_state CHECK (state = ANY (ARRAY['pending'::text, 'submitting'::text, 'submitted'::text, 'verifying'::text, 'gathered'::text, 'erased'::text, 'residue'::text, 'failed'::text, 'unroutable'::text, 'cancelled'::text])),
@@ -288,27 +308,29 @@ CREATE TABLE tasks (
 CREATE INDEX tasks_erased ON tasks USING btree (connection, updated_at DESC) WHERE state = 'erased'::text;
 
 CREATE TABLE work (
-  id           bigint                    NOT NULL GENERATED ALWAYS AS IDENTITY,
-  request_id   text                      NOT NULL,
-  task_id      text,
-  connection   text                      NOT NULL,
-  project_key  text,
-  kind         text                      NOT NULL,
-  run_at       timestamp with time zone  NOT NULL,
-  reason       text                      NOT NULL,
-  attempts     integer                   NOT NULL DEFAULT 0,
-  lease        uuid,
-  held         boolean                   NOT NULL DEFAULT false,
+  id             bigint                    NOT NULL GENERATED ALWAYS AS IDENTITY,
+  request_id     text                      NOT NULL,
+  task_id        text,
+  connection     text                      NOT NULL,
+  project_key    text,
+  kind           text                      NOT NULL,
+  run_at         timestamp with time zone  NOT NULL,
+  reason         text                      NOT NULL,
+  attempts       integer                   NOT NULL DEFAULT 0,
+  lease          uuid,
+  held           boolean                   NOT NULL DEFAULT false,
+  failing_since  timestamp with time zone,
   CONSTRAINT work_pkey PRIMARY KEY (id),
   CONSTRAINT work_request_id_task_id_key UNIQUE NULLS NOT DISTINCT (request_id, task_id),
   CONSTRAINT work_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id),
   CONSTRAINT work_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id),
   CONSTRAINT work_check CHECK (lease IS NOT NULL OR NOT held),
   CONSTRAINT work_kind CHECK (kind = ANY (ARRAY['discover'::text, 'gather'::text, 'package'::text, 'submit'::text, 'poll'::text, 'verify'::text, 'cancel'::text, 'expire_package'::text])),
-  CONSTRAINT work_reason CHECK (reason = ANY (ARRAY['queued'::text, 'cooling_off'::text, 'package_kept'::text, 'subject_live'::text, 'job_scheduled'::text, 'job_running'::text, 'job_unknown'::text, 'job_cancelled_by_somebody'::text, 'settling'::text, 'conflict_without_job'::text, 'key_refused'::text, 'rate_limited'::text, 'rejected'::text, 'redirected'::text, 'server_error'::text, 'unreadable'::text, 'unreachable'::text, 'no_answer'::text, 'internal_error'::text]))
+  CONSTRAINT work_reason CHECK (reason = ANY (ARRAY['queued'::text, 'cooling_off'::text, 'package_kept'::text, 'subject_live'::text, 'job_scheduled'::text, 'job_running'::text, 'job_unknown'::text, 'job_cancelled_by_somebody'::text, 'job_stalled'::text, 'settling'::text, 'conflict_without_job'::text, 'connection_paused'::text, 'key_refused'::text, 'rate_limited'::text, 'rejected'::text, 'redirected'::text, 'server_error'::text, 'unreadable'::text, 'unreachable'::text, 'no_answer'::text, 'internal_error'::text]))
 );
-CREATE INDEX work_due ON work USING btree (run_at);
-CREATE INDEX work_leased ON work USING btree (id) WHERE lease IS NOT NULL;
+CREATE INDEX work_due_by_connection ON work USING btree (connection, run_at);
+CREATE INDEX work_due_without_calls ON work USING btree (connection, run_at) WHERE kind = ANY (ARRAY['package'::text, 'expire_package'::text]);
+CREATE INDEX work_leased ON work USING btree (connection) WHERE lease IS NOT NULL;
 
 CREATE OR REPLACE FUNCTION public.refuse_change()
  RETURNS trigger

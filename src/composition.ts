@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { migrate } from '../db/migrate.ts';
+import { createConnectionGate } from './app/connection-gate.ts';
 import { adoptAdminToken } from './app/create-api-key.ts';
 import { remembered } from './app/remember.ts';
 import type { Connection, Deps, Store } from './app/ports.ts';
@@ -13,6 +14,7 @@ import { hashToken, newId, newToken } from './ids.ts';
 import { localMasterKey, writeOnce } from './local-secrets.ts';
 import { createOpenReplayClient } from './openreplay/client.ts';
 import type { QueueOptions } from './queue/queue-backend.ts';
+import { createGateStore } from './store/connection-states.ts';
 import { createPool } from './store/connection.ts';
 import { createStore } from './store/store.ts';
 import { createClocks } from './calendar/clocks.ts';
@@ -117,14 +119,7 @@ interface Parts {
 function assemble(parts: Parts): Core {
   const { config, logger, store, database } = parts;
   const listeners = new Set<() => void>();
-  const clients = config.connections.map((connection) => ({
-    connection,
-    client: createOpenReplayClient({
-      ...connection,
-      baseUrl: connection.url,
-      maxSockets: connection.concurrency * 3,
-    }),
-  }));
+  const clients = openClients(parts);
   const deps: Deps = {
     store,
     vault: createVault({ masterKey: parts.masterKey, tenant: config.tenant }),
@@ -134,6 +129,7 @@ function assemble(parts: Parts): Core {
       polling: config.polling,
       verification: config.verification,
       retry: config.retry,
+      jobs: config.jobs,
       rounds: config.rounds,
       waitForLiveMs: config.policy.waitForLiveMinutes * 60_000,
     },
@@ -171,6 +167,29 @@ function assemble(parts: Parts): Core {
       await database.stop();
     },
   };
+}
+
+function openClients({ config, pool, logger }: Parts): readonly Client[] {
+  const store = createGateStore(pool);
+  return config.connections.map((connection) => ({
+    connection,
+    client: createOpenReplayClient({
+      ...connection,
+      baseUrl: connection.url,
+      maxSockets: connection.concurrency * 3,
+      gate: createConnectionGate({
+        name: connection.name,
+        store,
+        pace: config.breaker,
+        callIntervalMs: callIntervalOf(connection),
+        log: logger,
+      }),
+    }),
+  }));
+}
+
+function callIntervalOf({ rateLimit }: ConnectionConfig): number {
+  return rateLimit === undefined ? 0 : (rateLimit.perSeconds * 1_000) / rateLimit.requests;
 }
 
 function connectionOf({ connection, client }: Client): [string, Connection] {

@@ -52,8 +52,20 @@ export interface Config {
     readonly settleMs: number;
     readonly requireUserAbsent: boolean;
   };
-  /** Backoff of calls that failed: from `baseMs` up to `maxMs`. */
-  readonly retry: { readonly baseMs: number; readonly maxMs: number };
+  /**
+   * Backoff of calls that failed: from `baseMs` up to `maxMs`. A step is tried for `patienceMs` at least, and then until
+   * `beforeDueMs` before the request is due.
+   */
+  readonly retry: {
+    readonly baseMs: number;
+    readonly maxMs: number;
+    readonly patienceMs: number;
+    readonly beforeDueMs: number;
+  };
+  /** A server that failed so often in a row is left alone from `baseMs` up to `maxMs`. */
+  readonly breaker: { readonly failures: number; readonly baseMs: number; readonly maxMs: number };
+  /** How long past its start a job may be before that is noted, and before it is asked for anew. */
+  readonly jobs: { readonly overdueMs: number; readonly stalledMs: number };
   readonly rounds: { readonly max: number; readonly maxFailedJobs: number };
   readonly policy: {
     readonly maxMatches: number;
@@ -101,6 +113,10 @@ export interface ConnectionConfig {
   readonly countSessionsBefore: boolean;
   /** Calls in flight per worker process, 1 to 256. */
   readonly concurrency: number;
+  /** Steps at a time over all worker processes; `undefined`: as many as they have. */
+  readonly maxConcurrency: number | undefined;
+  /** Calls over all processes; `undefined`: as fast as they come. */
+  readonly rateLimit: { readonly requests: number; readonly perSeconds: number } | undefined;
   readonly connectTimeoutMs: number;
   readonly responseTimeoutMs: number;
   readonly maxBodyBytes: number;
@@ -172,8 +188,10 @@ function toConfig(file: ConfigFile, cwd: string): Config {
         : { kind: 'url', url: databaseUrl },
     queue: redisUrl === undefined ? { kind: 'postgres' } : { kind: 'redis', url: redisUrl },
     masterKey: masterKey === undefined ? undefined : masterKeyOf(masterKey),
-    connections: connections.map(({ url, projects, ...connection }) => ({
+    connections: connections.map(({ url, projects, maxConcurrency, rateLimit, ...connection }) => ({
       ...connection,
+      maxConcurrency,
+      rateLimit,
       url: normalizeBaseUrl(url),
       projects,
     })),

@@ -15,8 +15,10 @@ export async function startApi(core: Core): Promise<RunningApi> {
   const { config, deps, logger } = core;
   const probe = new ConnectionProbe(deps.connections, logger);
   const [first] = deps.connections.keys();
-  const publisher = await openPublisher(core.queue, first ?? '', (error) => {
-    logger.warn({ err: error }, 'the queue reports an error');
+  const publisher = await openPublisher(core.queue, first ?? '', {
+    onError: (error) => {
+      logger.warn({ err: error }, 'the queue reports an error');
+    },
   });
   const readiness = async (): Promise<Readiness> => ({
     parts: [

@@ -8,6 +8,11 @@ export async function startWorkerOf(core: Core): Promise<RunningWorker> {
     ...worker,
     queue: core.queue,
     concurrency: new Map(connections.map(({ name, concurrency }) => [name, concurrency])),
+    maxConcurrency: new Map(
+      connections.flatMap(({ name, maxConcurrency }) =>
+        maxConcurrency === undefined ? [] : [[name, maxConcurrency]],
+      ),
+    ),
   });
   core.onWorkDue(() => {
     running.nudge();

@@ -20,8 +20,10 @@ import { verify } from './verify.ts';
 
 export interface WorkerOptions {
   readonly queue: QueueOptions;
-  /** Steps at a time, by connection name. */
+  /** Steps at a time in this process, by connection name. */
   readonly concurrency: ReadonlyMap<string, number>;
+  /** And over all processes, where there is a limit. */
+  readonly maxConcurrency?: ReadonlyMap<string, number>;
   readonly handOutMs: number;
   readonly dispatchIntervalMs: number;
   readonly maxHandedOut: number;
@@ -69,7 +71,10 @@ async function openPublishers(
   const onError = queueErrors(log);
   const publishers = new Map<string, Publisher>();
   const open = options.openPublisher ?? openPublisher;
-  for (const name of connections) publishers.set(name, await open(options.queue, name, onError));
+  for (const name of connections) {
+    const maxConcurrency = options.maxConcurrency?.get(name);
+    publishers.set(name, await open(options.queue, name, { maxConcurrency, onError }));
+  }
   return publishers;
 }
 

@@ -98,7 +98,7 @@ async function intend(tx: Transaction, deps: Deps, beginning: Beginning): Promis
     await tx.write(request.id, { work: { lease: work, next: null }, events: [] });
     return undefined;
   }
-  const intent = intendSubmission(task, contextOf(deps, { tx, request, attempts: work.attempts }));
+  const intent = intendSubmission(task, contextOf(deps, { tx, request, work }));
   const after = await writeStep(
     tx,
     { deps, request, tasks, task, work: { lease: work, next: 'kept' } },

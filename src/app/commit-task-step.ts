@@ -20,7 +20,7 @@ export async function commitTaskStep(deps: Deps, work: Work, decide: Decide): Pr
     const task = scope?.tasks.find((candidate) => candidate.id === work.taskId);
     if (scope === undefined || task === undefined) return undefined;
     const { request, tasks } = scope;
-    const step = decide(task, contextOf(deps, { tx, request, attempts: work.attempts }));
+    const step = decide(task, contextOf(deps, { tx, request, work }));
     const following = redirected(step.next, { request, state: step.to ?? task.state, now: tx.now });
     const after = await writeStep(
       tx,
@@ -36,16 +36,23 @@ export async function commitTaskStep(deps: Deps, work: Work, decide: Decide): Pr
 /** What a step may know, from the transaction it is decided in. */
 export function contextOf(
   deps: Pick<Deps, 'pace' | 'random'>,
-  from: { tx: Transaction; request: ErasureRequest; attempts: number },
+  from: { tx: Transaction; request: ErasureRequest; work: Pick<Work, 'attempts' | 'failingSince'> },
 ): StepContext {
   return {
     now: from.tx.now.getTime(),
     pace: deps.pace,
     random: deps.random(),
-    attempts: from.attempts,
+    attempts: from.work.attempts,
+    failingSince: from.work.failingSince?.getTime() ?? null,
+    dueAt: dueAt(from.request),
     cancelRequested: from.request.cancelRequestedAt !== null,
     onHold: from.request.state === 'on_hold',
   };
+}
+
+function dueAt({ clock, extendedAt }: ErasureRequest): number | null {
+  if (clock === null) return null;
+  return Date.parse(`${extendedAt === null ? clock.dueOn : clock.extendedDueOn}T00:00:00Z`);
 }
 
 /**

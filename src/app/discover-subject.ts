@@ -1,7 +1,7 @@
 import { LETHE, type EventDraft } from '../domain/events.ts';
 import { isBeforeDiscovery } from '../domain/gate.ts';
 import type { CallFailure } from '../domain/openreplay.ts';
-import { backoffMs } from '../domain/pace.ts';
+import { backoffMs, isMood } from '../domain/pace.ts';
 import { requestMoved, rollUp, type ErasureRequest, type RequestAttention } from '../domain/request.ts';
 import { requestStatesBefore } from '../domain/states.ts';
 import { waitReasonOf, type NextWork } from '../domain/work.ts';
@@ -111,18 +111,40 @@ async function writeDelay(
   delay: Discovery & { failure: CallFailure },
 ): Promise<boolean> {
   const { request, work, failure } = delay;
-  const attempts = work.attempts + 1;
-  const waitMs = backoffMs(failure, attempts, { pace: deps.pace, random: deps.random() });
-  const reason = waitReasonOf(failure);
-  const next: NextWork = { kind: 'discover', at: tx.now.getTime() + waitMs, reason, attempts };
-  const data = { step: 'discover', reason, attempts, wait_ms: waitMs };
   const entered = entering(request);
-  const drafts: EventDraft[] = [...entered.events, { type: 'request.step_delayed', actor: LETHE, data }];
+  const { next, events } = tryAgain(deps, { work, failure, now: tx.now });
+  const drafts: EventDraft[] = [...entered.events, ...events];
   return tx.write(request.id, {
     work: { lease: work, next },
     request: { from: [request.state], patch: { state: entered.request.state } },
     events: encodeEvents(deps, { request, now: tx.now }, drafts),
   });
+}
+
+/** Searching is tried for ever: nothing was asked of OpenReplay yet, and who waits sees why. */
+function tryAgain(
+  deps: Deps,
+  { work, failure, now }: { work: Work; failure: CallFailure; now: Date },
+): { next: NextWork; events: readonly EventDraft[] } {
+  const reason = waitReasonOf(failure);
+  const since = work.failingSince?.getTime();
+  if (failure.kind === 'withheld') {
+    const failing = since === undefined ? {} : { failingSince: since };
+    const next: NextWork = {
+      kind: 'discover',
+      at: failure.untilMs,
+      reason,
+      attempts: work.attempts,
+      ...failing,
+    };
+    return { next, events: [] };
+  }
+  const attempts = isMood(failure) ? work.attempts : work.attempts + 1;
+  const waitMs = backoffMs(failure, attempts, { pace: deps.pace, random: deps.random() });
+  const at = now.getTime() + waitMs;
+  const next: NextWork = { kind: 'discover', at, reason, attempts, failingSince: since ?? now.getTime() };
+  const data = { step: 'discover', reason, attempts, wait_ms: waitMs };
+  return { next, events: [{ type: 'request.step_delayed', actor: LETHE, data }] };
 }
 
 /** Discovery that makes no task ends at a person, or with the finding that there is nothing to erase. */

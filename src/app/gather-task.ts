@@ -132,7 +132,10 @@ async function keepPiece(tx: Transaction, deps: Deps, keeping: Keeping): Promise
   const { begun, scope, piece } = keeping;
   const { work, task } = begun;
   const { request } = scope;
-  const context = contextOf(deps, { tx, request, attempts: piece.advanced ? 0 : work.attempts });
+  const context = contextOf(deps, {
+    ...{ tx, request },
+    work: piece.advanced ? { attempts: 0, failingSince: null } : work,
+  });
   const done = piece.progress.at === 'done';
   const { next, events } = following(begun, piece, context);
   const written = await tx.write(request.id, {

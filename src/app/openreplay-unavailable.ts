@@ -8,12 +8,21 @@ export class OpenReplayUnavailableError extends LetheError {
 
   constructor(connection: string, failure: CallFailure) {
     super('OPENREPLAY_UNAVAILABLE', `OpenReplay, as connection ${connection}, ${whatHappened(failure)}.`);
-    this.retryAfterMs = failure.kind === 'rate_limited' ? failure.retryAfterMs : undefined;
+    this.retryAfterMs =
+      failure.kind === 'rate_limited'
+        ? failure.retryAfterMs
+        : failure.kind === 'withheld'
+          ? Math.max(0, failure.untilMs - Date.now())
+          : undefined;
   }
 }
 
 function whatHappened(failure: CallFailure): string {
   switch (failure.kind) {
+    case 'withheld':
+      return failure.reason === 'connection_paused'
+        ? 'is paused by an operator'
+        : 'is left alone for a while, since it failed';
     case 'unauthorized':
       return 'refuses the API key it is configured with';
     case 'rate_limited':

@@ -22,6 +22,7 @@ import type { TaskPatch } from '../domain/task-step.ts';
 import type { Task } from '../domain/task.ts';
 import type { NextWork, WaitReason, WorkKind } from '../domain/work.ts';
 import type { KeyStore, KeyTransaction, NewToken } from './ports/keys.ts';
+import type { ConnectionStateStore, ConnectionStateTransaction } from './ports/gate.ts';
 import type { LifeStore, LifeTransaction } from './ports/life.ts';
 import type { AccessPackage, PackageStore, PackageTransaction } from './ports/packages.ts';
 import type { Sealed } from './ports/sealed.ts';
@@ -41,6 +42,8 @@ export interface Work {
   readonly connection: string;
   readonly projectKey: string | null;
   readonly attempts: number;
+  /** Since when the step has been failing; null when its last attempt did not. */
+  readonly failingSince: Date | null;
 }
 export type WorkLease = Pick<Work, 'id' | 'lease'>;
 
@@ -125,7 +128,8 @@ export interface WorkChange {
 }
 
 /** The statements that use cases run inside one transaction. */
-export interface Transaction extends KeyTransaction, LifeTransaction, PackageTransaction {
+export interface Transaction
+  extends KeyTransaction, LifeTransaction, PackageTransaction, ConnectionStateTransaction {
   /** The database's time of this transaction. */
   readonly now: Date;
   insertRequest(request: NewRequest): Promise<void>;
@@ -207,7 +211,7 @@ export interface RequestWithTasks {
   readonly related: readonly string[];
 }
 
-export interface Store extends KeyStore, LifeStore, PackageStore {
+export interface Store extends KeyStore, LifeStore, PackageStore, ConnectionStateStore {
   /** Runs `work` in one transaction; retried whole on a serialization failure or deadlock. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /**
@@ -234,11 +238,7 @@ export interface Store extends KeyStore, LifeStore, PackageStore {
   /** Makes handed-out work this worker's own under a new lease. Absent ones went elsewhere. */
   takeWork(leases: readonly WorkLease[], holdMs: number): Promise<readonly Work[]>;
   listTasksById(ids: readonly string[]): Promise<readonly Task[]>;
-  claimDueWork(limits: {
-    connections: readonly string[];
-    handOutMs: number;
-    max: number;
-  }): Promise<readonly HandedOut[]>;
+  claimDueWork(limits: { connection: string; handOutMs: number; max: number }): Promise<readonly HandedOut[]>;
   /**
    * Gives work back to be done again after a while, as one more attempt; what is no longer the caller's is left alone.
    *

@@ -101,6 +101,8 @@ const round = z
       .nullable()
       .meta({ description: 'When OpenReplay says that the job may start, where it does.' }),
     endedAt: time.nullable(),
+    overdueAt: time.optional().meta({ description: 'When it was noted that the job is late.' }),
+    stalledAt: time.optional().meta({ description: 'When it was late enough to be called back.' }),
   })
   .meta({ id: 'Round', description: 'One job asked of OpenReplay.' });
 

@@ -147,7 +147,8 @@ function forPerson(reason: WaitingView['reason'], explanation: string): WaitingV
 
 function forTime(waiting: Waiting): WaitingView {
   const { actsNext, explanation } = WAITS[waiting.reason];
-  return { reason: waiting.reason, actsNext, explanation, until: waiting.runAt.toISOString() };
+  const until = waiting.reason === 'connection_paused' ? null : waiting.runAt.toISOString();
+  return { reason: waiting.reason, actsNext, explanation, until };
 }
 
 export const REQUEST_ATTENTIONS: Readonly<Record<Exclude<ErasureRequest['attention'], null>, string>> = {
@@ -181,6 +182,10 @@ const TASK_ATTENTIONS: Readonly<Record<Exclude<Task['attention'], null>, string>
   too_many_rounds: 'Sessions grow fewer, but not to none within the configured number of rounds.',
   jobs_keep_failing: "OpenReplay's deletion jobs failed repeatedly; somebody has to look at the server.",
   jobs_keep_being_cancelled: 'Somebody else cancels our deletion jobs at OpenReplay.',
+  jobs_keep_stalling:
+    'OpenReplay schedules our deletion jobs but never runs them; look at its job runner, then retry.',
+  openreplay_keeps_failing:
+    'OpenReplay has failed at this for so long that the deadline comes near; an operator has to look, then retry.',
   submission_rejected: 'OpenReplay refused to delete this user.',
   unsendable: 'The request names something that can never be sent to OpenReplay safely.',
 };
@@ -218,6 +223,14 @@ const WAITS: Readonly<Record<WaitReason, { actsNext: ActsNext; explanation: stri
     actsNext: 'lethe',
     explanation:
       'OpenReplay says that a deletion of this user is under way but does not list it; it is looked for again.',
+  },
+  job_stalled: {
+    actsNext: 'lethe',
+    explanation: 'OpenReplay never ran the job; it is called back and asked for anew.',
+  },
+  connection_paused: {
+    actsNext: 'operator',
+    explanation: 'An operator has paused all calls to this OpenReplay.',
   },
   key_refused: {
     actsNext: 'operator',

@@ -197,6 +197,8 @@ function describeServer(failure: ServerFailure): FailureText {
       return [EXIT.unavailable, `the server failed (${failure.status}).`];
     case 'unreadable':
       return [EXIT.unavailable, `the answer makes no sense (${failure.status}). \`lethe doctor\` says more.`];
+    case 'withheld':
+      return [EXIT.unavailable, 'it is left alone for a while; nothing was sent.'];
     case 'unreachable':
       return [EXIT.unavailable, 'it cannot be reached; nothing was sent.'];
     case 'no_answer':

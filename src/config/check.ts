@@ -39,6 +39,8 @@ function mistakesOf(issue: z.core.$ZodIssue): Mistake[] {
 const ORDERED = [
   ['polling', 'minIntervalMs', 'maxIntervalMs'],
   ['retry', 'baseMs', 'maxMs'],
+  ['breaker', 'baseMs', 'maxMs'],
+  ['jobs', 'overdueMs', 'stalledMs'],
 ] as const;
 
 function disorders(content: unknown): Mistake[] {

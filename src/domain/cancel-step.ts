@@ -4,6 +4,7 @@ import {
   cancelledTask,
   delayed,
   dueNow,
+  handedToPerson,
   moved,
   noted,
   rfc3339,
@@ -78,10 +79,33 @@ function calledBack(
   context: StepContext,
 ): TaskStep {
   if (context.cancelRequested) return cancelledTask(task, step);
+  if (isStalled(task) && !context.onHold) return askedAnew(task, step, context);
   const next = context.onHold ? null : dueNow('submit', context);
   if (task.state === 'pending') return { patch: step.patch ?? {}, events: step.before ?? [], next };
   const event = moved(task, { to: 'pending', type: 'task.withdrawn', data: { round: task.rounds.length } });
   return { to: 'pending', patch: step.patch ?? {}, events: [...(step.before ?? []), event], next };
+}
+
+function isStalled(task: Task): boolean {
+  return currentRound(task)?.stalledAt !== undefined;
+}
+
+/** A job that never began is asked for anew once; after that a person looks at the server. */
+function askedAnew(
+  task: Task,
+  { patch = {}, before = [] }: { patch?: TaskPatch; before?: TaskStep['events'] },
+  context: StepContext,
+): TaskStep {
+  const stalled = task.rounds.filter((round) => round.stalledAt !== undefined).length;
+  if (stalled > 1)
+    return handedToPerson(task, { to: 'failed', attention: 'jobs_keep_stalling', patch, before }, context);
+  const event = moved(task, { to: 'pending', type: 'task.round_needed', data: { because: 'job_stalled' } });
+  return {
+    to: 'pending',
+    patch: { ...patch, verification: null },
+    events: [...before, event],
+    next: dueNow('submit', context),
+  };
 }
 
 /** The job ran before it could be cancelled: what it did is looked at, as after any other job. */

@@ -38,6 +38,8 @@ export const EVENT_TYPES = [
   'task.no_such_user',
   'task.job_status_seen',
   'task.job_missing',
+  'task.job_overdue',
+  'task.job_stalled',
   'task.job_cancel_asked',
   'task.round_needed',
   'task.verified',
@@ -78,7 +80,7 @@ export interface AuditEvent extends EventDraft {
   readonly at: string;
 }
 
-/** What is done to API keys and standing holds, and who looked for whom, has a trail of its own: it concerns no request. */
+/** What is done to API keys, standing holds and connections, and who looked for whom, has a trail of its own: it concerns no request. */
 export const ADMIN_EVENT_TYPES = [
   'api_key.created',
   'api_key.revoked',
@@ -86,6 +88,8 @@ export const ADMIN_EVENT_TYPES = [
   'hold.created',
   'hold.released',
   'subject.previewed',
+  'connection.paused',
+  'connection.resumed',
 ] as const;
 
 export interface AdminEventDraft {
@@ -94,6 +98,8 @@ export interface AdminEventDraft {
   /** The key or hold that it was done to. */
   readonly keyId?: string;
   readonly holdId?: string;
+  /** Its name in the configuration. */
+  readonly connection?: string;
   readonly data?: EventData;
 }
 

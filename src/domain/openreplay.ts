@@ -1,3 +1,5 @@
+import type { WithheldReason } from './connection-mood.ts';
+
 /**
  * What OpenReplay can be asked and what it can answer, in Lethe's words. `src/openreplay` turns every HTTP
  * result into these types; nothing else of HTTP gets past it. Epoch times are milliseconds.
@@ -8,6 +10,8 @@ export type RemoteStatus = (typeof REMOTE_STATUSES)[number] | 'unknown';
 
 /** Why a call brought nothing. No failure holds a URL, a body or an identifier. */
 export type CallFailure =
+  /** Not sent: the server is left alone just now. `untilMs`, epoch ms: when asking again makes sense. */
+  | { readonly kind: 'withheld'; readonly reason: WithheldReason; readonly untilMs: number }
   /** Not sent: the named part would be unsafe in a URL path (see identifiers.ts). */
   | { readonly kind: 'unsendable'; readonly field: 'projectKey' | 'userId' | 'jobId' | 'sessionId' }
   /** 401. Real servers also say so when their own database fails: it condemns the connection, not the request. */

@@ -16,7 +16,16 @@ export interface Pace {
     /** Whether a user record that stays (another store than the one the job cleans) is residue. */
     readonly requireUserAbsent: boolean;
   };
-  readonly retry: { readonly baseMs: number; readonly maxMs: number };
+  readonly retry: {
+    readonly baseMs: number;
+    readonly maxMs: number;
+    /** A step that keeps failing is tried for this long at least. */
+    readonly patienceMs: number;
+    /** And then until this long before the request is due: a person needs time to act. */
+    readonly beforeDueMs: number;
+  };
+  /** How long past its start a job may stay scheduled until that is noted, and until it is asked for anew. */
+  readonly jobs: { readonly overdueMs: number; readonly stalledMs: number };
   readonly rounds: { readonly max: number; readonly maxFailedJobs: number };
   /** How long a subject who is live is waited for before the deletion is asked for; 0 for not looking. */
   readonly waitForLiveMs: number;
@@ -42,11 +51,31 @@ export function nextPollAt(round: Round, nowMs: number, pace: Pace): number {
   return nowMs + Math.round(Math.min(maxIntervalMs, Math.max(minIntervalMs, spaced)));
 }
 
+/** The server, or who holds its key, wants fewer calls: that is no failure of the step that heard it. */
+export function isMood(failure: CallFailure): boolean {
+  return failure.kind === 'rate_limited' || failure.kind === 'unauthorized' || failure.kind === 'withheld';
+}
+
+const WITHOUT_DEADLINE_MS = 30 * 86_400_000;
+
+/**
+ * When a step that keeps failing is handed to a person.
+ *
+ * @param failingSince epoch ms
+ * @param by.dueAt epoch ms, or null where no law sets a deadline
+ * @returns epoch ms
+ */
+export function giveUpAt(failingSince: number, by: { dueAt: number | null; pace: Pace }): number {
+  const { patienceMs, beforeDueMs } = by.pace.retry;
+  if (by.dueAt === null) return failingSince + Math.max(patienceMs, WITHOUT_DEADLINE_MS);
+  return Math.max(failingSince + patienceMs, by.dueAt - beforeDueMs);
+}
+
 /**
  * How long to wait before the next attempt: exponential with jitter (half to all of it), or what the server
  * asked for where that is longer.
  *
- * @param attempts failed attempts so far, this one included (from 1)
+ * @param attempts failed attempts so far, this one included where it counts
  * @param random in [0, 1)
  * @returns milliseconds
  */
@@ -56,7 +85,7 @@ export function backoffMs(
   options: { pace: Pace; random: number },
 ): number {
   const { baseMs, maxMs } = options.pace.retry;
-  const full = Math.min(maxMs, baseMs * 2 ** Math.min(attempts - 1, 30));
+  const full = Math.min(maxMs, baseMs * 2 ** Math.min(Math.max(attempts - 1, 0), 30));
   const jittered = Math.round(full * (0.5 + options.random / 2));
   const asked = failure.kind === 'rate_limited' ? (failure.retryAfterMs ?? 0) : 0;
   return Math.max(jittered, asked);

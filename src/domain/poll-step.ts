@@ -68,11 +68,37 @@ function afterStatus(sighting: Sighting, context: StepContext): TaskStep {
   }
 }
 
-function stillOpen({ task, round, status }: Sighting, context: StepContext): TaskStep {
-  const rounds = withCurrentRound(task, { reported: status, doubts: 0 });
-  const events = status === round.reported ? [] : [statusSeen(task, status)];
+function stillOpen(sighting: Sighting, context: StepContext): TaskStep {
+  const { task, round, status } = sighting;
+  const seen = status === round.reported ? [] : [statusSeen(task, status)];
+  const now = rfc3339(context.now);
+  const { overdueMs, stalledMs } = context.pace.jobs;
+  const lateMs = context.now - expectedStart(round);
+  if (lateMs >= stalledMs) {
+    const rounds = withCurrentRound(task, { reported: status, doubts: 0, stalledAt: now });
+    const events = [...seen, noted(task, 'task.job_stalled', lateness(sighting, lateMs))];
+    return { patch: { rounds }, events, next: { ...dueNow('cancel', context), reason: 'job_stalled' } };
+  }
+  const warns = lateMs >= overdueMs && round.overdueAt === undefined;
+  const late = warns ? [noted(task, 'task.job_overdue', lateness(sighting, lateMs))] : [];
+  const rounds = withCurrentRound(task, {
+    ...{ reported: status, doubts: 0 },
+    ...(warns && { overdueAt: now }),
+  });
   const reason = status === 'scheduled' ? 'job_scheduled' : 'job_running';
-  return { patch: { rounds }, events, next: waitFor(nextPollAt(round, context.now, context.pace), reason) };
+  const next = waitFor(nextPollAt(round, context.now, context.pace), reason);
+  return { patch: { rounds }, events: [...seen, ...late], next };
+}
+
+const NIGHT_MS = 86_400_000;
+
+/** When the job should have begun at the latest: jobs run at night, so within a day where the server names no time. */
+function expectedStart({ startAt, submittedAt, intendedAt }: Round): number {
+  return startAt === null ? Date.parse(submittedAt ?? intendedAt) + NIGHT_MS : Date.parse(startAt);
+}
+
+function lateness({ task, status }: Sighting, lateMs: number) {
+  return { ...seenData(task, status), late_minutes: Math.floor(lateMs / 60_000) };
 }
 
 /** `completed` is what OpenReplay reports; whether the data is gone is looked at next. */

@@ -37,10 +37,10 @@ export const REQUEST_TRANSITIONS = {
 } as const;
 
 export const TASK_TRANSITIONS = {
-  pending: ['submitting', 'gathered', 'cancelled'],
+  pending: ['submitting', 'gathered', 'failed', 'cancelled'],
   submitting: ['submitted', 'verifying', 'pending', 'failed', 'cancelled'],
   submitted: ['verifying', 'pending', 'failed', 'cancelled'],
-  verifying: ['erased', 'pending', 'residue', 'cancelled'],
+  verifying: ['erased', 'pending', 'residue', 'failed', 'cancelled'],
   unroutable: ['cancelled'],
   residue: ['pending', 'cancelled'],
   failed: ['pending', 'cancelled'],

@@ -1,6 +1,6 @@
 import { LETHE, type EventData, type EventDraft, type EventType } from './events.ts';
 import type { CallFailure } from './openreplay.ts';
-import { backoffMs, type Pace } from './pace.ts';
+import { backoffMs, giveUpAt, isMood, type Pace } from './pace.ts';
 import type { TaskState } from './states.ts';
 import type { Task, TaskAttention } from './task.ts';
 import { waitReasonOf, type NextWork, type WorkKind } from './work.ts';
@@ -14,6 +14,10 @@ export interface StepContext {
   readonly random: number;
   /** Attempts at this step that failed in a row so far. */
   readonly attempts: number;
+  /** Epoch ms: since when this step has been failing; null when its last attempt did not. */
+  readonly failingSince: number | null;
+  /** Epoch ms: when the request's last day begins, counted in UTC; null where no law sets one. */
+  readonly dueAt: number | null;
   /** Somebody asked to cancel the request. */
   readonly cancelRequested: boolean;
   /** A legal hold: nothing more may be deleted, and what is scheduled is called back. */
@@ -61,20 +65,44 @@ export function dueNow(kind: WorkKind, context: StepContext): NextWork {
   return { kind, at: context.now, reason: 'queued', attempts: 0 };
 }
 
-/** The step failed for now and is tried again later; the attempt is on record. */
-export function delayed(
-  task: Task,
-  step: { kind: WorkKind; failure: CallFailure; patch?: TaskPatch },
-  context: StepContext,
-): TaskStep {
-  const attempts = context.attempts + 1;
-  const waitMs = backoffMs(step.failure, attempts, context);
-  const reason = waitReasonOf(step.failure);
+interface FailedStep {
+  readonly kind: WorkKind;
+  readonly failure: CallFailure;
+  readonly patch?: TaskPatch;
+}
+
+/**
+ * The step failed for now and is tried again later; the attempt is on record. A step that keeps failing goes to a person
+ * while there is still time for one to act. A call that was not even made is no attempt.
+ */
+export function delayed(task: Task, step: FailedStep, context: StepContext): TaskStep {
+  const { kind, failure, patch = {} } = step;
+  const reason = waitReasonOf(failure);
+  if (failure.kind === 'withheld') {
+    const { attempts, failingSince } = context;
+    const since = failingSince === null ? {} : { failingSince };
+    return { patch, events: [], next: { kind, at: failure.untilMs, reason, attempts, ...since } };
+  }
+  // The server's mood says nothing about this step.
+  const attempts = isMood(failure) ? context.attempts : context.attempts + 1;
+  const failingSince = context.failingSince ?? context.now;
+  const waitMs = backoffMs(failure, attempts, context);
+  const event = noted(task, 'task.step_delayed', { step: kind, reason, attempts, wait_ms: waitMs });
+  if (isGivenUp(kind, failingSince, context)) {
+    const attention = 'openreplay_keeps_failing';
+    return handedToPerson(task, { to: 'failed', attention, patch, before: [event] }, context);
+  }
   return {
-    patch: step.patch ?? {},
-    events: [noted(task, 'task.step_delayed', { step: step.kind, reason, attempts, wait_ms: waitMs })],
-    next: { kind: step.kind, at: context.now + waitMs, reason, attempts },
+    patch,
+    events: [event],
+    next: { kind, at: context.now + waitMs, reason, attempts, failingSince },
   };
+}
+
+/** A request to call back what may still run is never given up: nobody could say what became of it. */
+function isGivenUp(kind: WorkKind, failingSince: number, context: StepContext): boolean {
+  if (kind !== 'submit' && kind !== 'poll' && kind !== 'verify') return false;
+  return context.now >= giveUpAt(failingSince, context);
 }
 
 /** The task cannot move on without a person; of a request that somebody asked to cancel, it ends. */

@@ -25,6 +25,10 @@ export interface Round {
   /** When OpenReplay says that the job may start, where it does. */
   readonly startAt: string | null;
   readonly endedAt: string | null;
+  /** RFC 3339: when it was noted that the job is late; absent while it is not. */
+  readonly overdueAt?: string | undefined;
+  /** RFC 3339: when the job was late enough to be called back; absent while it is not. */
+  readonly stalledAt?: string | undefined;
   /** Consecutive reads that cast doubt: the job was unknown, or cancelled by somebody else. */
   readonly doubts: number;
 }
@@ -53,6 +57,8 @@ export const TASK_ATTENTIONS = [
   'too_many_rounds',
   'jobs_keep_failing',
   'jobs_keep_being_cancelled',
+  'jobs_keep_stalling',
+  'openreplay_keeps_failing',
   'submission_rejected',
   'unsendable',
 ] as const;

@@ -23,8 +23,10 @@ export const WAIT_REASONS = [
   'job_running',
   'job_unknown',
   'job_cancelled_by_somebody',
+  'job_stalled',
   'settling',
   'conflict_without_job',
+  'connection_paused',
   'key_refused',
   'rate_limited',
   'rejected',
@@ -44,11 +46,15 @@ export interface NextWork {
   readonly reason: WaitReason;
   /** Attempts at this step that failed in a row. */
   readonly attempts: number;
+  /** Epoch ms: since when the step fails; left out when it does not. */
+  readonly failingSince?: number;
 }
 
 /** The reason for waiting that a failed call gives. */
 export function waitReasonOf(failure: CallFailure): WaitReason {
   switch (failure.kind) {
+    case 'withheld':
+      return failure.reason;
     case 'unauthorized':
       return 'key_refused';
     case 'rate_limited':

@@ -24,19 +24,20 @@ const auditEvent = z
   })
   .meta({ id: 'AuditEvent' });
 
-/** Of what was done to an API key or a standing hold, or who looked for whom. */
+/** Of what was done to an API key, a standing hold or a connection, or who looked for whom. */
 const adminEvent = z
   .strictObject({
     v: auditEvent.shape.v,
     seq: auditEvent.shape.seq,
     at: time,
-    type: z.string().regex(/^(api_key|hold|subject)\.[a-z_]+$/),
+    type: z.string().regex(/^(api_key|hold|subject|connection)\.[a-z_]+$/),
     actor: z
       .string()
       .regex(/^(local|api_key:ak_[0-9a-f]{32})$/)
       .meta({ description: "A command on Lethe's machine, or the API key that did it." }),
     key_id: apiKeyId.optional().meta({ description: 'The API key that it was done to.' }),
     hold_id: holdId.optional().meta({ description: 'The standing hold that it was done to.' }),
+    connection: z.string().optional().meta({ description: 'The connection that it was done to.' }),
     data: z.looseObject({}),
   })
   .meta({ id: 'AdminEvent' });

@@ -11,6 +11,7 @@ export const PROBLEMS = {
   ROUTE_NOT_FOUND: { status: 404, title: 'There is nothing here' },
   REQUEST_NOT_FOUND: { status: 404, title: 'There is no such erasure request' },
   PACKAGE_NOT_FOUND: { status: 404, title: 'There is no access package' },
+  CONNECTION_NOT_FOUND: { status: 404, title: 'There is no such connection' },
   HOLD_NOT_FOUND: { status: 404, title: 'There is no such standing hold' },
   API_KEY_NOT_FOUND: { status: 404, title: 'There is no such API key' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'This method is not offered here' },

@@ -14,6 +14,7 @@ export const TAGS = {
     'What people decide about a request. Each decision is kept with who took it, when and in what words.',
   'legal holds': 'Standing holds by subject: nothing of a held subject is deleted.',
   deadlines: 'What is due, and when it can be expected to be done.',
+  connections: 'The OpenReplay servers, and the stop button of each.',
   'API keys': 'Making keys, ending them and giving them new tokens, and what was done to them.',
   service: 'What the service says of itself. Needs no API key.',
 } as const;

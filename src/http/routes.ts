@@ -17,6 +17,9 @@ import { showOpenApiDocument } from './routes/show-openapi-document.ts';
 import { showReadiness } from './routes/show-readiness.ts';
 import { showRequestSubject } from './routes/show-request-subject.ts';
 import { previewErasureRequest } from './routes/preview-erasure-request.ts';
+import { listAllConnections } from './routes/list-connections.ts';
+import { pauseOneConnection } from './routes/pause-connection.ts';
+import { resumeOneConnection } from './routes/resume-connection.ts';
 import { submitErasureRequest } from './routes/submit-erasure-request.ts';
 import { approveErasureRequest } from './routes/approve-erasure-request.ts';
 import { closeErasureRequest } from './routes/close-erasure-request.ts';
@@ -54,6 +57,9 @@ export const ROUTES: readonly Route[] = [
   listStandingHolds,
   releaseStandingHold,
   listRequestDeadlines,
+  listAllConnections,
+  pauseOneConnection,
+  resumeOneConnection,
   listKeys,
   createKey,
   revokeKey,

@@ -5,6 +5,8 @@ import type {
   Outcome,
   WindowQuery,
 } from '../domain/openreplay.ts';
+import type { CallGate } from '../app/ports/gate.ts';
+import { gated } from './gated.ts';
 import { failed, outcomeOf, saysNotOffered } from './outcome.ts';
 import {
   readEvents,
@@ -27,7 +29,10 @@ import { createGotTransport } from './transport.ts';
 import type { Transport, TransportOptions } from './transport.ts';
 
 /** `baseUrl` is the whole root of the API (such as `https://x/api/v2`), with or without a slash at its end. */
-export type OpenReplayClientOptions = TransportOptions;
+export interface OpenReplayClientOptions extends TransportOptions {
+  /** Asked before every call; left out, every call leaves at once. */
+  readonly gate?: CallGate;
+}
 
 export interface OpenReplayClient extends OpenReplay {
   readonly records: OpenReplayRecords;
@@ -42,7 +47,11 @@ export interface OpenReplayClient extends OpenReplay {
  * most `maxBodyBytes` of an answer. Limits, pages and windows must keep to the ranges named in `OpenReplay`.
  */
 export function createOpenReplayClient(options: OpenReplayClientOptions): OpenReplayClient {
-  const { send, close } = createGotTransport({ ...options, baseUrl: options.baseUrl.replace(/\/+$/, '') });
+  const { send: sendNow, close } = createGotTransport({
+    ...options,
+    baseUrl: options.baseUrl.replace(/\/+$/, ''),
+  });
+  const send = options.gate === undefined ? sendNow : gated(sendNow, options.gate);
   return { ...operationsOver(send), records: recordsOver(send), close };
 }
 

@@ -10,7 +10,7 @@ export interface DispatcherOptions {
   readonly intervalMs: number;
   /** After this time, work that nobody took is handed out again. */
   readonly handOutMs: number;
-  /** Nothing is handed out while so much is out already, over all dispatchers: bounds the queue's memory. */
+  /** Nothing is handed out while so much is out already, over all dispatchers and for each connection: bounds the queue's memory. */
   readonly maxHandedOut: number;
   readonly log: Log;
 }
@@ -65,20 +65,21 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
 }
 
 async function handOut(options: DispatcherOptions): Promise<number> {
-  const claimed = await options.store.claimDueWork({
-    connections: [...options.publishers.keys()],
-    handOutMs: options.handOutMs,
-    max: options.maxHandedOut,
-  });
-  const published = await Promise.allSettled(
+  const { store, handOutMs, maxHandedOut: max } = options;
+  const handedOut = await Promise.allSettled(
     [...options.publishers].map(async ([connection, publisher]) => {
-      const own = claimed.filter((work) => work.connection === connection);
-      if (own.length > 0) await publisher.publish(jobsFor(own));
+      const claimed = await store.claimDueWork({ connection, handOutMs, max });
+      if (claimed.length > 0) await publisher.publish(jobsFor(claimed));
+      return claimed.length;
     }),
   );
-  // The queue of one connection that fails keeps no other connection's work back.
-  for (const result of published) if (result.status === 'rejected') throw result.reason;
-  return claimed.length;
+  let count = 0;
+  // One connection that fails keeps no other connection's work back.
+  for (const result of handedOut) {
+    if (result.status === 'rejected') throw result.reason;
+    count += result.value;
+  }
+  return count;
 }
 
 /** One job for each piece of work; the polls of a project together. */

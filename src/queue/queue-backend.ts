@@ -43,18 +43,26 @@ function queueName(connection: string): string {
   return `openreplay-${connection}`;
 }
 
+export interface PublisherSettings {
+  /** Jobs at a time over all consumers; undefined for as many as they take. */
+  readonly maxConcurrency?: number | undefined;
+  readonly onError: (error: Error) => void;
+}
+
 /** Opens the sending side of a connection's queue. */
 export async function openPublisher(
   options: QueueOptions,
   connection: string,
-  onError: (error: Error) => void,
+  settings: PublisherSettings,
 ): Promise<Publisher> {
   const queue = openQueue(options, queueName(connection));
-  queue.on('error', onError);
+  queue.on('error', settings.onError);
   // BullMQ on Postgres makes its tables at first use; on Redis there may be no server yet, and that is no reason to wait.
   if (options.kind === 'postgres') await queue.waitUntilReady();
+  const limit = limiterOf(queue, settings.maxConcurrency);
   return {
     publish: async (jobs) => {
+      await bounded(limit());
       await bounded(queue.addBulk(jobs.map((data) => ({ name: data.kind, data, opts: JOB_OPTIONS }))));
     },
     ping: async () => {
@@ -83,6 +91,16 @@ export function openConsumer(options: QueueOptions, connection: string, consumer
   };
 }
 
+/** A limit is said with every bulk, since whoever empties the queue's store empties it of this, too; its absence once. */
+function limiterOf(queue: OpenedQueue, maxConcurrency: number | undefined): () => Promise<void> {
+  let removed = false;
+  return async () => {
+    if (maxConcurrency !== undefined) await queue.setGlobalConcurrency(maxConcurrency);
+    else if (!removed) await queue.removeGlobalConcurrency();
+    removed = true;
+  };
+}
+
 interface WorkerSpec {
   readonly name: string;
   readonly handle: (job: { data: unknown }) => Promise<void>;
@@ -108,7 +126,15 @@ function openWorker(options: QueueOptions, spec: WorkerSpec): ClosableWorker {
   return new PostgresWorker(spec.name, spec.handle, { connection, ...spec.settings });
 }
 
-type OpenedQueue = Pick<Queue, 'addBulk' | 'getJobCountByTypes' | 'close' | 'waitUntilReady'> & {
+type OpenedQueue = Pick<
+  Queue,
+  | 'addBulk'
+  | 'getJobCountByTypes'
+  | 'close'
+  | 'waitUntilReady'
+  | 'setGlobalConcurrency'
+  | 'removeGlobalConcurrency'
+> & {
   on(event: 'error', listener: (error: Error) => void): unknown;
 };
 

@@ -80,7 +80,8 @@ function workSql(bind: Bind, { lease, next }: NonNullable<Change['work']>): stri
   if (next === 'kept') return `SELECT id FROM work WHERE ${ours} FOR UPDATE`;
   if (next === null) return `DELETE FROM work WHERE ${ours} RETURNING id`;
   return `UPDATE work SET kind = ${bind(next.kind, 'text')}, run_at = ${bind(new Date(next.at), 'timestamptz')},
-    reason = ${bind(next.reason, 'text')}, attempts = ${bind(next.attempts, 'int')}, lease = NULL, held = false
+    reason = ${bind(next.reason, 'text')}, attempts = ${bind(next.attempts, 'int')},
+    failing_since = ${bind(next.failingSince === undefined ? null : new Date(next.failingSince), 'timestamptz')}, lease = NULL, held = false
     WHERE ${ours} RETURNING id`;
 }
 

@@ -7,6 +7,7 @@ import type { ErasureRequest } from '../domain/request.ts';
 import * as adminEvents from './admin-events.ts';
 import * as apiKeys from './api-keys.ts';
 import { writeChange } from './changes.ts';
+import * as connectionStates from './connection-states.ts';
 import { available, inTransaction, queryAll, type Queryable, type Rows } from './connection.ts';
 import * as decisions from './decisions.ts';
 import * as events from './events.ts';
@@ -52,6 +53,7 @@ export function createStore(pool: pg.Pool): Store {
     listOpenRequestsOf: (refs) => available(subjects.listOpenRequestsOf(pool, refs)),
     listHeldRequestsOf: (ref) => available(subjects.listHeldRequestsOf(pool, ref)),
     listDecisions: (requestId) => available(decisions.listDecisions(pool, requestId)),
+    listConnectionStates: (names) => available(connectionStates.listConnectionStates(pool, names)),
     listHolds: (filter) => available(holds.listHolds(pool, filter)),
     ...packageStore(pool),
     useApiKey: (use) => available(useApiKey(pool, use)),
@@ -76,6 +78,8 @@ function openTransaction(db: Queryable, now: Date): Transaction {
     deleteWorkOf: (requestId, taskId) => work.deleteWorkOf(db, requestId, taskId),
     reserveAnswer: (key, fingerprint) => idempotencyKeys.reserveAnswer(db, key, fingerprint),
     fillAnswer: (key, answer) => idempotencyKeys.fillAnswer(db, key, answer),
+    pauseConnection: (pause) => connectionStates.pauseConnection(db, pause),
+    resumeConnection: (name) => connectionStates.resumeConnection(db, name),
     ...lifeTransaction(db),
     ...packageTransaction(db),
     ...keyTransaction(db),

@@ -18,6 +18,8 @@ const round = z.object({
   submittedAt: z.string().nullable(),
   startAt: z.string().nullable(),
   endedAt: z.string().nullable(),
+  overdueAt: z.string().optional(),
+  stalledAt: z.string().optional(),
   doubts: z.number(),
 });
 

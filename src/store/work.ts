@@ -36,7 +36,7 @@ export async function delayWork(
 ): Promise<number> {
   const { rowCount } = await db.query(
     `UPDATE work SET run_at = now() + given.wait_ms * interval '1 millisecond', reason = $4, attempts = attempts + 1,
-       lease = NULL, held = false
+       failing_since = COALESCE(failing_since, now()), lease = NULL, held = false
      FROM unnest($1::bigint[], $2::uuid[], $3::float8[]) AS given (id, lease, wait_ms)
      WHERE work.id = given.id AND work.lease = given.lease`,
     [works.map(({ id }) => id), works.map(({ lease }) => lease), works.map(({ waitMs }) => waitMs), reason],
@@ -77,7 +77,7 @@ export async function deleteWorkOf(db: Queryable, requestId: string, taskId: str
 /** Work of these kinds that no worker holds becomes another kind, due now. */
 export async function redirectWork(db: Queryable, requestId: string, change: WorkChange): Promise<void> {
   await db.query(
-    `UPDATE work SET kind = $3, run_at = now(), reason = 'queued', attempts = 0, lease = NULL
+    `UPDATE work SET kind = $3, run_at = now(), reason = 'queued', attempts = 0, failing_since = NULL, lease = NULL
      WHERE request_id = $1 AND kind = ANY ($2) AND NOT held
        AND ($4::text IS NULL OR EXISTS (SELECT FROM tasks WHERE tasks.id = task_id AND state = $4))`,
     [requestId, change.from, change.to, change.of ?? null],
@@ -109,25 +109,34 @@ const claimed = z.array(
 );
 
 /**
- * Leases work that is due, in batches, past rows that others are leasing just now. The lease's end is the row's new
- * run_at, so work whose holder died is due again by itself. Nothing is leased while `max` are out; dispatchers that look
- * in the same instant may go over it together, each by at most `max`.
+ * Leases what is due of one connection, in batches, past rows that others are leasing just now. The lease's end is the
+ * row's new run_at, so work whose holder died is due again by itself. Nothing is leased while `max` are out (dispatchers
+ * that look in the same instant may go over it together, each by at most `max`), nor what needs calls while the connection
+ * is paused or shut; of one that is to be tried again, one piece at a time.
  */
 export async function claimDueWork(
   db: Queryable,
-  limits: { connections: readonly string[]; handOutMs: number; max: number },
+  limits: { connection: string; handOutMs: number; max: number },
 ): Promise<readonly HandedOut[]> {
   const { rows } = await db.query(
-    `WITH room AS (
-       SELECT GREATEST(0, $3 - count(*)) AS free FROM work WHERE lease IS NOT NULL AND run_at > now()
+    `WITH allowed AS (
+       SELECT CASE WHEN paused_at IS NOT NULL OR shut_until > now() THEN 0 ELSE 1 END AS most
+       FROM connection_states WHERE name = $1 AND (paused_at IS NOT NULL OR shut_until IS NOT NULL)
+     ), room AS (
+       SELECT GREATEST(0, LEAST($3, (SELECT most FROM allowed)) - count(*)) AS free
+       FROM work WHERE lease IS NOT NULL AND connection = $1 AND run_at > now()
      ), due AS (
-       SELECT id FROM work WHERE run_at <= now() AND connection = ANY ($1)
+       SELECT id FROM work WHERE run_at <= now() AND connection = $1
        ORDER BY run_at LIMIT (SELECT free FROM room) FOR UPDATE SKIP LOCKED
+     ), without_calls AS (
+       SELECT id FROM work
+       WHERE kind IN ('package', 'expire_package') AND run_at <= now() AND connection = $1 AND EXISTS (SELECT FROM allowed)
+       ORDER BY run_at LIMIT $3 FOR UPDATE SKIP LOCKED
      )
      UPDATE work SET lease = gen_random_uuid(), held = false, run_at = now() + $2 * interval '1 millisecond'
-     FROM due WHERE work.id = due.id
+     FROM (SELECT id FROM due UNION SELECT id FROM without_calls) AS ours WHERE work.id = ours.id
      RETURNING work.id, work.lease, work.kind, work.connection, work.project_key`,
-    [limits.connections, limits.handOutMs, limits.max],
+    [limits.connection, limits.handOutMs, limits.max],
   );
   return claimed.parse(rows);
 }
@@ -143,6 +152,7 @@ const taken = z.array(
       connection: z.string(),
       project_key: z.string().nullable(),
       attempts: z.number(),
+      failing_since: z.date().nullable(),
     })
     .transform((from): Work => ({
       id: from.id,
@@ -153,6 +163,7 @@ const taken = z.array(
       connection: from.connection,
       projectKey: from.project_key,
       attempts: from.attempts,
+      failingSince: from.failing_since,
     })),
 );
 
@@ -169,7 +180,7 @@ export async function takeWork(
      FROM unnest($1::bigint[], $2::uuid[]) AS handed (id, lease)
      WHERE work.id = handed.id AND work.lease = handed.lease AND NOT work.held
      RETURNING work.id, work.lease, work.kind, work.request_id, work.task_id, work.connection, work.project_key,
-       work.attempts`,
+       work.attempts, work.failing_since`,
     [leases.map((lease) => lease.id), leases.map((lease) => lease.lease), holdMs],
   );
   return taken.parse(rows);
@@ -208,9 +219,19 @@ const waiting = z.array(
     })),
 );
 
+/** What waits, and why: work that is due but kept back waits for its connection. */
 export async function listWaiting(db: Queryable, requestIds: readonly string[]): Promise<readonly Waiting[]> {
   const { rows } = await db.query(
-    'SELECT request_id, task_id, kind, reason, attempts, run_at, held FROM work WHERE request_id = ANY ($1)',
+    `SELECT request_id, task_id, kind, attempts, held,
+       CASE WHEN kept_back THEN COALESCE(shut_reason, 'connection_paused') ELSE reason END AS reason,
+       CASE WHEN kept_back THEN GREATEST(run_at, shut_until) ELSE run_at END AS run_at
+     FROM work LEFT JOIN LATERAL (
+       SELECT CASE WHEN paused_at IS NULL THEN shut_reason END AS shut_reason, shut_until,
+         NOT held AND run_at <= now() AND kind NOT IN ('package', 'expire_package') AS kept_back
+       FROM connection_states
+       WHERE name = work.connection AND (paused_at IS NOT NULL OR shut_until IS NOT NULL)
+     ) AS gate ON true
+     WHERE request_id = ANY ($1)`,
     [requestIds],
   );
   return waiting.parse(rows);

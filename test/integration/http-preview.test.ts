@@ -18,7 +18,7 @@ let stage: Stage;
 let api: Api;
 beforeAll(async () => {
   if (backend === undefined) throw new Error('there is no queue');
-  stage = await openStage({ backend, withoutWorker: true, sandbox: { edition: 'enterprise' } });
+  stage = await openStage({ backend, withoutWorker: true, gate: false, sandbox: { edition: 'enterprise' } });
   api = await openApi(stage);
 });
 afterAll(async () => {

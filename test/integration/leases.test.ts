@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 beforeEach(() => database.pool.query('DELETE FROM work'));
 
-const claim = (max = 1_000) => store.claimDueWork({ connections: ['default'], handOutMs: HOUR_MS, max });
+const claim = (max = 1_000) => store.claimDueWork({ connection: 'default', handOutMs: HOUR_MS, max });
 const take = (leases: readonly WorkLease[]) => store.takeWork(leases, HOUR_MS);
 const write = (lease: WorkLease, next: NextWork | null) =>
   store.transaction((tx) => tx.write('er_any', { work: { lease, next }, events: [] }));
@@ -65,6 +65,7 @@ describe('taking work', () => {
       connection: 'default',
       projectKey: 'projectA',
       attempts: 0,
+      failingSince: null,
     });
     expect(work.lease).not.toBe(handed.lease);
     await expect(rowOf()).resolves.toMatchObject({ lease: work.lease, held: true, due: false });

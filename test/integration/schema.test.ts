@@ -1,3 +1,4 @@
+import { CLOSING_REASONS } from '../../src/domain/connection-mood.ts';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -46,10 +47,12 @@ const WORDS: readonly { table: Table; column: string; words: readonly string[] }
   { table: 'work', column: 'kind', words: WORK_KINDS },
   { table: 'work', column: 'reason', words: WAIT_REASONS },
   { table: 'api_keys', column: 'scopes', words: SCOPES },
+  { table: 'connection_states', column: 'shut_reason', words: CLOSING_REASONS },
 ];
 
 type Table =
   | 'api_keys'
+  | 'connection_states'
   | 'erasure_requests'
   | 'tasks'
   | 'work'
@@ -65,6 +68,7 @@ const NOW = new Date('2026-03-05T12:00:00Z');
 
 /** A row of each table that stands there already, so that others can refer to it. */
 const ROWS: Readonly<Record<Table, Row>> = {
+  connection_states: { name: 'default', shut_reason: 'server_error', shut_until: NOW },
   api_keys: { id: 'ak_1', name: 'test', token_hash: Buffer.alloc(32, 1), scopes: ['admin'] },
   erasure_requests: {
     id: 'er_1',
@@ -113,6 +117,7 @@ const ANOTHER: Readonly<Record<Table, Row>> = {
   erasure_requests: { id: 'er_2' },
   tasks: { id: 'tk_2', project_key: 'projectB' },
   work: { task_id: null },
+  connection_states: { name: 'other' },
   audit_events: { seq: 1 },
   decisions: {},
   holds: { id: 'hd_2' },

@@ -217,8 +217,12 @@ export async function handOut(world: World, number: number): Promise<Delivery | 
     `UPDATE work SET run_at = now() + CASE WHEN id = $1 THEN interval '-1 second' ELSE interval '1 hour' END`,
     [row.id],
   );
-  const limits = { connections: [...stage.deps.connections.keys()], handOutMs: HOUR_MS, max: 1_000 };
-  const [work, ...more] = await stage.deps.store.claimDueWork(limits);
+  const handedOut: HandedOut[] = [];
+  for (const connection of stage.deps.connections.keys()) {
+    const limits = { connection, handOutMs: HOUR_MS, max: 1_000 };
+    handedOut.push(...(await stage.deps.store.claimDueWork(limits)));
+  }
+  const [work, ...more] = handedOut;
   if (work === undefined || more.length > 0) throw new Error(`${more.length} are handed out, not one`);
   const delivery = { requestId: row.request_id, work };
   run.deliveries.push(delivery);

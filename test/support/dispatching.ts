@@ -49,9 +49,9 @@ export class Watch {
 }
 
 /** Waits until `holds`, which is asked again and again. */
-export async function eventually(holds: () => boolean): Promise<void> {
+export async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + PATIENCE_MS;
-  while (!holds()) {
+  while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`waited in vain for ${holds.toString()}`);
     await sleep(2);
   }

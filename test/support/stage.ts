@@ -17,6 +17,8 @@ import { createOpenReplayClient } from '../../src/openreplay/client.ts';
 import { openPublisher, type QueueOptions } from '../../src/queue/queue-backend.ts';
 import type { SandboxOptions } from '../../src/sandbox/options.ts';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
+import { createConnectionGate, type GateOptions } from '../../src/app/connection-gate.ts';
+import { createGateStore } from '../../src/store/connection-states.ts';
 import { createPool } from '../../src/store/connection.ts';
 import { createStore } from '../../src/store/store.ts';
 import { createVault } from '../../src/vault/vault.ts';
@@ -31,7 +33,8 @@ export const OTHER_PROJECT = 'otherProject00000000';
 const QUICK: Pace = {
   polling: { minIntervalMs: 50, maxIntervalMs: 300, fraction: 0.25 },
   verification: { settleMs: 600, retryMs: 100, requireUserAbsent: true },
-  retry: { baseMs: 50, maxMs: 300 },
+  retry: { baseMs: 50, maxMs: 300, patienceMs: 86_400_000, beforeDueMs: 259_200_000 },
+  jobs: { overdueMs: 93_600_000, stalledMs: 180_000_000 },
   rounds: { max: 10, maxFailedJobs: 3 },
   waitForLiveMs: 0,
 };
@@ -55,6 +58,8 @@ export interface StageOptions {
   readonly rules?: readonly PolicyRule[];
   /** How access packages are gathered and kept. */
   readonly access?: Partial<Deps['access']>;
+  /** How calls to the server of the connection are held back; false for not at all. */
+  readonly gate?: Partial<GateOptions> | false;
   readonly withoutWorker?: boolean;
   /** Shared with worker processes that the test starts itself. */
   readonly masterKey?: Uint8Array;
@@ -96,6 +101,7 @@ const PATIENCE_MS = 30_000;
 
 export async function openStage(options: StageOptions): Promise<Stage> {
   const { moreConnections = [] } = options;
+  const log = createLogger({ level: process.env['LETHE_TEST_LOG'] ?? 'silent', name: 'stage' });
   const database = await createTestDatabase();
   const sandbox = createSandbox({
     personality: 'real',
@@ -115,6 +121,16 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     responseTimeoutMs: 1_000,
     maxBodyBytes: 1_000_000,
     maxSockets: 30,
+    ...(options.gate !== false && {
+      gate: createConnectionGate({
+        name: 'default',
+        store: createGateStore(pool),
+        pace: { failures: 8, baseMs: 100, maxMs: 1_000 },
+        callIntervalMs: 0,
+        log,
+        ...options.gate,
+      }),
+    }),
   });
   const store = createStore(pool);
   let nudge: () => void = () => undefined;
@@ -149,7 +165,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     workIsDue: () => {
       nudge();
     },
-    log: createLogger({ level: process.env['LETHE_TEST_LOG'] ?? 'silent', name: 'stage' }),
+    log,
     ...options.parts,
   };
   const { id: apiKeyId } = await createApiKey(deps, { name: 'stage', scopes: ['admin'] }, 'local');
@@ -208,8 +224,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
 const SETTLED: ReadonlySet<string> = new Set(['completed', 'needs_attention', 'cancelled', 'refused']);
 
 /** At least once is what a queue promises: here everything comes twice. */
-const openDoublePublisher: typeof openPublisher = async (options, connection, onError) => {
-  const publisher = await openPublisher(options, connection, onError);
+const openDoublePublisher: typeof openPublisher = async (options, connection, settings) => {
+  const publisher = await openPublisher(options, connection, settings);
   return { ...publisher, publish: (jobs) => publisher.publish([...jobs, ...jobs]) };
 };
 

@@ -8,7 +8,8 @@ export const NOON = Date.parse('2026-03-05T12:00:00Z');
 export const PACE: Pace = {
   polling: { minIntervalMs: 10_000, maxIntervalMs: 900_000, fraction: 0.25 },
   verification: { settleMs: 600_000, retryMs: 60_000, requireUserAbsent: true },
-  retry: { baseMs: 2_000, maxMs: 900_000 },
+  retry: { baseMs: 2_000, maxMs: 900_000, patienceMs: 86_400_000, beforeDueMs: 259_200_000 },
+  jobs: { overdueMs: 93_600_000, stalledMs: 180_000_000 },
   rounds: { max: 5, maxFailedJobs: 3 },
   waitForLiveMs: 0,
 };
@@ -20,6 +21,8 @@ export function contextAt(changes: Partial<StepContext> = {}): StepContext {
     pace: PACE,
     random: 0.999_999,
     attempts: 0,
+    failingSince: null,
+    dueAt: null,
     cancelRequested: false,
     onHold: false,
     ...changes,

@@ -16,7 +16,8 @@ const MINUTE = 60_000;
 const PACE: Pace = {
   polling: { minIntervalMs: 10_000, maxIntervalMs: 15 * MINUTE, fraction: 0.25 },
   verification: { settleMs: 7_200_000, retryMs: MINUTE, requireUserAbsent: true },
-  retry: { baseMs: 2_000, maxMs: 900_000 },
+  retry: { baseMs: 2_000, maxMs: 900_000, patienceMs: 86_400_000, beforeDueMs: 259_200_000 },
+  jobs: { overdueMs: 93_600_000, stalledMs: 180_000_000 },
   rounds: { max: 50, maxFailedJobs: 3 },
   waitForLiveMs: 0,
 };

@@ -77,7 +77,7 @@ describe('submitting', () => {
   });
 
   it.each<CallFailure>([
-    { kind: 'unauthorized' },
+    { kind: 'unreadable', status: 200 },
     { kind: 'server_error', status: 500 },
     { kind: 'no_answer', reason: 'reset' },
     { kind: 'unreachable' },
@@ -116,7 +116,7 @@ describe('polling', () => {
     };
     expect(next('2026-03-05T11:59:59.000Z')).toBe(10_000);
     expect(next('2026-03-05T11:58:00.000Z')).toBe(30_000);
-    expect(next('2026-03-01T00:00:00.000Z')).toBe(900_000);
+    expect(next('2026-03-04T00:00:00.000Z')).toBe(900_000);
   });
 
   it('asks anew after a failed job, and counts', () => {
@@ -156,6 +156,118 @@ describe('polling', () => {
     expect(afterPoll(doubted, { kind: 'job', job: job({ status: 'completed' }) }, contextAt()).to).toBe(
       'verifying',
     );
+  });
+});
+
+describe('a job that is late', () => {
+  const HOUR_MS = 3_600_000;
+  const startAt = new Date(NOON).toISOString();
+  const poll = (hours: number, changes: Partial<Task> = {}, status: RemoteJob['status'] = 'scheduled') =>
+    afterPoll(
+      task({ rounds: [round({ startAt })], ...changes }),
+      { kind: 'job', job: job({ status }) },
+      contextAt({ now: NOON + hours * HOUR_MS }),
+    );
+
+  it('is waited for through a night that was missed', () => {
+    expect(poll(25.9)).toMatchObject({ events: [], next: { kind: 'poll', reason: 'job_scheduled' } });
+  });
+
+  it('is noted once, 26 hours past its start', () => {
+    const late = poll(26);
+    expect(late.events).toMatchObject([{ type: 'task.job_overdue', data: { late_minutes: 1_560 } }]);
+    expect(late.next).toMatchObject({ kind: 'poll' });
+    expect(poll(27, { rounds: late.patch.rounds ?? [] }).events).toEqual([]);
+  });
+
+  it('is called back after 50 hours, whatever it is said to do', () => {
+    for (const status of ['scheduled', 'running', 'unknown'] as const) {
+      const stalled = poll(50, {}, status);
+      expect(stalled.next).toMatchObject({ kind: 'cancel', reason: 'job_stalled', at: NOON + 50 * HOUR_MS });
+      expect(stalled.events.at(-1)).toMatchObject({ type: 'task.job_stalled' });
+    }
+  });
+
+  it('is expected a day after it was asked for where the server names no start', () => {
+    const rounds = [round({ submittedAt: startAt })];
+    expect(poll(24 + 25.9, { rounds }).events).toEqual([]);
+    expect(poll(24 + 26, { rounds }).events).toMatchObject([{ type: 'task.job_overdue' }]);
+  });
+
+  it('is asked for anew once, and then a person looks at the server', () => {
+    const { patch } = poll(50);
+    const cancelled = { kind: 'job', job: job({ status: 'cancelled' }), asked: true } as const;
+    const again = afterCancel(task({ rounds: patch.rounds ?? [] }), cancelled, contextAt());
+    expect(again).toMatchObject({ to: 'pending', next: { kind: 'submit' } });
+    expect(again.events.at(-1)).toMatchObject({
+      type: 'task.round_needed',
+      data: { because: 'job_stalled' },
+    });
+    const second = [...(again.patch.rounds ?? []), round({ number: 2, stalledAt: startAt })];
+    expect(afterCancel(task({ rounds: second }), cancelled, contextAt())).toMatchObject({
+      to: 'failed',
+      patch: { attention: 'jobs_keep_stalling' },
+    });
+  });
+
+  it('that ran in the last moment is verified like any other', () => {
+    const { patch } = poll(50);
+    const ran = { kind: 'job', job: job({ status: 'completed' }), asked: true } as const;
+    expect(afterCancel(task({ rounds: patch.rounds ?? [] }), ran, contextAt())).toMatchObject({
+      to: 'verifying',
+    });
+  });
+});
+
+describe('a step that keeps failing', () => {
+  const DAY_MS = 86_400_000;
+  const failure: CallFailure = { kind: 'server_error', status: 500 };
+  const at = (days: number, changes: Partial<Parameters<typeof contextAt>[0]> = {}) =>
+    contextAt({ now: NOON + days * DAY_MS, failingSince: NOON, dueAt: NOON + 20 * DAY_MS, ...changes });
+  const poll = (context: ReturnType<typeof at>, kind: CallFailure = failure) =>
+    afterPoll(task(), { kind: 'failure', failure: kind }, context);
+
+  it('is tried until three days before the request is due, however often, and then a person is asked', () => {
+    expect(poll(at(16.9, { attempts: 500 })).next).toMatchObject({ attempts: 501, failingSince: NOON });
+    expect(poll(at(17))).toMatchObject({
+      to: 'failed',
+      patch: { attention: 'openreplay_keeps_failing' },
+      next: null,
+    });
+  });
+
+  it('is tried for a day at least, also when the request is late already', () => {
+    expect(poll(at(0.9, { dueAt: NOON - DAY_MS })).next).toMatchObject({ kind: 'poll' });
+    expect(poll(at(1, { dueAt: NOON - DAY_MS }))).toMatchObject({ to: 'failed' });
+  });
+
+  it('is tried for 30 days where no law sets a deadline', () => {
+    expect(poll(at(29.9, { dueAt: null })).next).toMatchObject({ kind: 'poll' });
+    expect(poll(at(30, { dueAt: null }))).toMatchObject({ to: 'failed' });
+  });
+
+  it('begins to count with its first failure', () => {
+    expect(poll(at(19, { failingSince: null })).next).toMatchObject({ failingSince: NOON + 19 * DAY_MS });
+  });
+
+  it('is never given up while it calls a deletion back', () => {
+    expect(afterCancel(task(), { kind: 'failure', failure }, at(25)).next).toMatchObject({ kind: 'cancel' });
+  });
+
+  it('has made no attempt when the call was withheld, and says nothing in the trail', () => {
+    const untilMs = NOON + 5_000;
+    const step = poll(at(25, { attempts: 3 }), { kind: 'withheld', reason: 'connection_paused', untilMs });
+    expect(step).toEqual({
+      patch: {},
+      events: [],
+      next: { kind: 'poll', at: untilMs, reason: 'connection_paused', attempts: 3, failingSince: NOON },
+    });
+  });
+
+  it('has burned no attempt when the server asked for fewer calls, or refused the key', () => {
+    for (const kind of [{ kind: 'unauthorized' }, { kind: 'rate_limited', retryAfterMs: 9_000 }] as const) {
+      expect(poll(at(1, { attempts: 3 }), kind).next).toMatchObject({ attempts: 3 });
+    }
   });
 });
 
