@@ -226,6 +226,53 @@ CREATE TABLE idempotency_keys (
   CONSTRAINT idempotency_keys_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id)
 );
 
+CREATE TABLE import_errors (
+  import_id  text     NOT NULL,
+  line       integer  NOT NULL,
+  problems   jsonb    NOT NULL,
+  CONSTRAINT import_errors_pkey PRIMARY KEY (import_id, line),
+  CONSTRAINT import_errors_import_id_fkey FOREIGN KEY (import_id) REFERENCES imports(id)
+);
+
+CREATE TABLE import_rows (
+  api_key_id   text                      NOT NULL,
+  fingerprint  bytea                     NOT NULL,
+  import_id    text                      NOT NULL,
+  line         integer                   NOT NULL,
+  request_id   text                      NOT NULL,
+  taken_at     timestamp with time zone  NOT NULL DEFAULT now(),
+  CONSTRAINT import_rows_pkey PRIMARY KEY (api_key_id, fingerprint),
+  CONSTRAINT import_rows_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_keys(id),
+  CONSTRAINT import_rows_import_id_fkey FOREIGN KEY (import_id) REFERENCES imports(id),
+  CONSTRAINT import_rows_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id) DEFERRABLE INITIALLY DEFERRED,
+  CONSTRAINT import_rows_fingerprint_check CHECK (octet_length(fingerprint) = 32)
+);
+
+CREATE TABLE imports (
+  id               text                      NOT NULL,
+  api_key_id       text                      NOT NULL,
+  idempotency_key  text,
+  format           text                      NOT NULL,
+  state            text                      NOT NULL,
+  run              integer                   NOT NULL DEFAULT 1,
+  rows             integer                   NOT NULL DEFAULT 0,
+  accepted         integer                   NOT NULL DEFAULT 0,
+  repeated         integer                   NOT NULL DEFAULT 0,
+  rejected         integer                   NOT NULL DEFAULT 0,
+  failure          jsonb,
+  fingerprint      bytea,
+  created_at       timestamp with time zone  NOT NULL DEFAULT now(),
+  updated_at       timestamp with time zone  NOT NULL DEFAULT now(),
+  CONSTRAINT imports_pkey PRIMARY KEY (id),
+  CONSTRAINT imports_api_key_id_idempotency_key_key UNIQUE (api_key_id, idempotency_key),
+  CONSTRAINT imports_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_keys(id),
+  CONSTRAINT imports_check CHECK (rows = (accepted + repeated + rejected)),
+  CONSTRAINT imports_check1 CHECK ((state = 'failed'::text) = (failure IS NOT NULL)),
+  CONSTRAINT imports_check2 CHECK ((state = 'completed'::text) = (fingerprint IS NOT NULL)),
+  CONSTRAINT imports_format CHECK (format = ANY (ARRAY['csv'::text, 'ndjson'::text])),
+  CONSTRAINT imports_state CHECK (state = ANY (ARRAY['receiving'::text, 'completed'::text, 'failed'::text, 'interrupted'::text]))
+);
+
 CREATE TABLE lethe_migrations (
   version     integer                   NOT NULL,
   name        text                      NOT NULL,

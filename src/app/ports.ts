@@ -21,6 +21,7 @@ import type { RequestState, TaskState } from '../domain/states.ts';
 import type { TaskPatch } from '../domain/task-step.ts';
 import type { Task } from '../domain/task.ts';
 import type { NextWork, WaitReason, WorkKind } from '../domain/work.ts';
+import type { ImportStore, ImportTransaction } from './ports/imports.ts';
 import type { KeyStore, KeyTransaction, NewToken } from './ports/keys.ts';
 import type { ConnectionStateStore, ConnectionStateTransaction } from './ports/gate.ts';
 import type { LifeStore, LifeTransaction } from './ports/life.ts';
@@ -58,9 +59,13 @@ export interface NewWork {
   readonly next: NextWork;
 }
 
+/** A request with the events that tell how it came to be: none is written without the other. */
 export interface NewRequest extends Omit<ErasureRequest, 'eventCount' | 'updatedAt'> {
   readonly subjectSealed: Sealed;
   readonly noteSealed: Sealed | null;
+  /** What its subject is known by. */
+  readonly refs: readonly SubjectRef[];
+  readonly events: readonly EncodedEvent[];
 }
 
 export interface RequestPatch {
@@ -129,10 +134,10 @@ export interface WorkChange {
 
 /** The statements that use cases run inside one transaction. */
 export interface Transaction
-  extends KeyTransaction, LifeTransaction, PackageTransaction, ConnectionStateTransaction {
+  extends KeyTransaction, LifeTransaction, PackageTransaction, ImportTransaction, ConnectionStateTransaction {
   /** The database's time of this transaction. */
   readonly now: Date;
-  insertRequest(request: NewRequest): Promise<void>;
+  insertRequests(requests: readonly NewRequest[]): Promise<void>;
   insertTasks(tasks: readonly NewTask[]): Promise<void>;
   insertWork(work: readonly NewWork[]): Promise<void>;
   /**
@@ -211,7 +216,7 @@ export interface RequestWithTasks {
   readonly related: readonly string[];
 }
 
-export interface Store extends KeyStore, LifeStore, PackageStore, ConnectionStateStore {
+export interface Store extends KeyStore, LifeStore, PackageStore, ImportStore, ConnectionStateStore {
   /** Runs `work` in one transaction; retried whole on a serialization failure or deadlock. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /**
@@ -314,7 +319,7 @@ export interface Deps {
   readonly emailLocalPart: LocalPart;
   /** How long a worker holds work before it must renew. */
   readonly leaseMs: number;
-  readonly newId: (prefix: 'er' | 'tk' | 'ak' | 'hd') => string;
+  readonly newId: (prefix: 'er' | 'tk' | 'ak' | 'hd' | 'im') => string;
   readonly now: () => Date;
   /** The day that it is at that time in the time zone of a regulation's deadlines. */
   readonly dayOf: (regulation: Regulation, at: Date) => Day;

@@ -1,18 +1,8 @@
 import { LetheError } from '../domain/errors.ts';
-import type { Actor, EventDraft } from '../domain/events.ts';
-import { gateOf } from '../domain/gate.ts';
-import { requestMoved, type Channel, type ErasureRequest, type SubjectRef } from '../domain/request.ts';
-import {
-  checkSubmission,
-  SubmissionInvalidError,
-  type Accepted,
-  type Submission,
-} from './check-submission.ts';
-import { taskCreated } from './discover-subject.ts';
-import { discoverWork } from './new-work.ts';
-import { encodeEvents } from './encode-events.ts';
-import { newTask } from './new-task.ts';
-import type { Deps, FirstAnswer, NewTask, ObservedRounds, Transaction } from './ports.ts';
+import type { Channel } from '../domain/request.ts';
+import { checkSubmission, SubmissionInvalidError, type Submission } from './check-submission.ts';
+import { futureReceipt, planRequest, writePlans, type Admission } from './plan-request.ts';
+import type { Deps, FirstAnswer, ObservedRounds, Transaction } from './ports.ts';
 import type { RequestView } from './request-schema.ts';
 import { viewOf } from './request-view.ts';
 
@@ -28,9 +18,6 @@ export class IdempotencyKeyReusedError extends LetheError {
     super('IDEMPOTENCY_KEY_REUSED', 'This Idempotency-Key was used before with another body.');
   }
 }
-
-/** Receipt dates may lie in the past, never in the future; clocks may differ by this much. */
-const CLOCK_SKEW_MS = 60_000;
 
 /** The answer to a submission. */
 export interface SubmissionAnswer {
@@ -84,154 +71,23 @@ function repeatedAnswer(first: FirstAnswer, fingerprint: Uint8Array): Submission
   return { requestId: first.requestId, body: first.body, repeated: true };
 }
 
-interface Admission {
-  readonly accepted: Accepted;
-  readonly apiKeyId: string;
-  readonly channel: Channel;
-  readonly observed: ObservedRounds;
-}
-
 /** Stores a request with its first events and work, in the caller's transaction. */
-async function admitRequest(tx: Transaction, deps: Deps, admission: Admission): Promise<RequestView> {
-  const { accepted, apiKeyId } = admission;
-  const { note, receivedAt } = accepted.submission;
-  if (receivedAt !== undefined && receivedAt.getTime() > tx.now.getTime() + CLOCK_SKEW_MS) {
-    throw new SubmissionInvalidError([
-      { pointer: '/receivedAt', expected: 'a time that is not in the future' },
-    ]);
-  }
-  const refs = deps.vault.subjectRefs(accepted.subject);
-  const standing = await tx.hasStandingHold(refs);
-  const received = await receivedRequest(deps, { ...admission, refs, now: tx.now });
-  const tasks = accepted.unroutable === undefined ? [] : unroutableTasks(deps, received, accepted);
-  const request = placed(received, { unroutable: tasks.length > 0, standing, now: tx.now });
-  await tx.insertRequest({
-    ...request,
-    subjectSealed: deps.vault.sealSubject(request.id, accepted.subject),
-    noteSealed: note === undefined ? null : deps.vault.sealText(request.id, note),
-  });
-  await tx.insertSubjectRefs(request.id, refs);
-  await tx.insertTasks(tasks);
-  const actor: Actor = { kind: 'api_key', id: apiKeyId };
-  const drafts = openingEvents({ received, request, tasks, actor });
-  const events = encodeEvents(deps, { request: received, now: tx.now }, drafts);
-  await tx.write(request.id, { events });
-  const begins = request.state === 'discovering' || request.state === 'cooling_off';
-  const work = begins ? [discoverWork(deps, request, tx.now)] : [];
-  await tx.insertWork(work);
-  const waiting = work.map(({ next, ...rest }) => {
+async function admitRequest(
+  tx: Transaction,
+  deps: Deps,
+  { observed, ...admission }: Pick<Admission, 'accepted' | 'apiKeyId' | 'channel'> & { observed: ObservedRounds },
+): Promise<RequestView> {
+  const problems = futureReceipt(admission.accepted, tx.now);
+  if (problems.length > 0) throw new SubmissionInvalidError(problems);
+  const refs = deps.vault.subjectRefs(admission.accepted.subject);
+  const standing = (await tx.listStandingRefs(refs)).size > 0;
+  const id = deps.newId('er');
+  const plan = await planRequest(deps, id, { ...admission, refs, standing, now: tx.now });
+  await writePlans(tx, deps, [plan]);
+  const { request, tasks } = plan;
+  const waiting = plan.work.map(({ next, ...rest }) => {
     return { ...rest, ...next, runAt: new Date(next.at), held: false };
   });
-  const related = await tx.listOpenRequestsOf(refs, request.id);
-  const stored = { ...request, eventCount: events.length };
-  const shown = { request: stored, tasks, waiting, accessPackage: null, related };
-  return viewOf(deps, shown, admission.observed);
-}
-
-async function receivedRequest(
-  deps: Deps,
-  from: Admission & { refs: readonly SubjectRef[]; now: Date },
-): Promise<ErasureRequest> {
-  const { accepted, now, channel } = from;
-  const { reference, receivedAt = now, expect, regulation = 'gdpr', type = 'erasure' } = accepted.submission;
-  const [subjectRef] = from.refs;
-  if (subjectRef === undefined) throw new Error('a request without a subject');
-  const policy = deps.policyFor({ channel, regulation, type });
-  return {
-    id: deps.newId('er'),
-    type,
-    state: 'received',
-    attention: null,
-    outcome: null,
-    heldFrom: null,
-    heldBy: null,
-    regulation,
-    channel,
-    connection: accepted.connection,
-    projectKeys: accepted.projectKeys,
-    reference: reference ?? null,
-    subjectRef,
-    submittedBy: from.apiKeyId,
-    receivedAt,
-    createdAt: now,
-    updatedAt: now,
-    completedAt: null,
-    cancelRequestedAt: null,
-    identityRequired: policy.identityRequired,
-    identityVerifiedAt: null,
-    approvalsNeeded: policy.approvalsNeeded,
-    approvals: 0,
-    coolingOffMs: policy.coolingOffMs,
-    coolingOffUntil: null,
-    expectedTasks: expect?.tasks ?? null,
-    clock: await deps.clockFor(regulation, receivedAt),
-    extendedAt: null,
-    eventCount: 0,
-  };
-}
-
-/** Where a request that was just received stands: at its first gate, on hold, or with a person. */
-function placed(
-  received: ErasureRequest,
-  by: { unroutable: boolean; standing: boolean; now: Date },
-): ErasureRequest {
-  if (by.unroutable) return { ...received, state: 'needs_attention', attention: 'unroutable' };
-  const state = gateOf(received, by.now);
-  const coolingOffUntil = state === 'cooling_off' ? new Date(by.now.getTime() + received.coolingOffMs) : null;
-  const request = { ...received, state, coolingOffUntil };
-  // Nothing is deleted of who asks for access before they have got it.
-  return by.standing && received.type === 'erasure'
-    ? { ...request, state: 'on_hold', heldFrom: state, heldBy: 'standing_hold', coolingOffUntil: null }
-    : request;
-}
-
-/** An id that must never be sent: its tasks stand there for a person, and no work is made. */
-function unroutableTasks(
-  deps: Deps,
-  request: ErasureRequest,
-  { subject, connection }: Accepted,
-): readonly NewTask[] {
-  if (subject.userId === undefined || connection === null)
-    throw new Error('no user id, or no one connection');
-  const { userId } = subject;
-  return (request.projectKeys ?? [null]).map((projectKey) =>
-    newTask(deps, request, { connection, projectKey, userId }),
-  );
-}
-
-function openingEvents(of: {
-  received: ErasureRequest;
-  request: ErasureRequest;
-  tasks: readonly NewTask[];
-  actor: Actor;
-}): readonly EventDraft[] {
-  const { received, request, tasks, actor } = of;
-  const first: EventDraft = {
-    type: 'request.received',
-    actor,
-    change: { from: null, to: 'received' },
-    data: {
-      type: request.type,
-      channel: request.channel,
-      regulation: request.regulation,
-      connection: request.connection,
-      project_keys: request.projectKeys,
-      received_at: request.receivedAt.toISOString(),
-      subject_ref: request.subjectRef.value,
-      subject_kind: request.subjectRef.kind,
-      subject_key_version: request.subjectRef.keyVersion,
-      identity_required: request.identityRequired,
-      approvals_needed: request.approvalsNeeded,
-      cooling_off_ms: request.coolingOffMs,
-      expected_tasks: request.expectedTasks,
-      due_on: request.clock?.dueOn ?? null,
-      extended_due_on: request.clock?.extendedDueOn ?? null,
-    },
-  };
-  if (request.state === 'received') throw new Error('a request is never left as received');
-  const data = {
-    ...(request.attention && { reason: request.attention }),
-    ...(request.heldBy && { held_by: request.heldBy }),
-  };
-  return [first, ...tasks.map(taskCreated), requestMoved(received, request.state, { data })];
+  const related = await tx.listOpenRequestsOf(refs, id);
+  return viewOf(deps, { request, tasks, waiting, accessPackage: null, related }, observed);
 }

@@ -15,6 +15,9 @@ export interface Clocks {
   clockFor(regulation: Regulation, receivedAt: Date): Promise<Clock>;
 }
 
+/** Clocks that are kept: an import of many rows has few days. */
+const KEPT_MAX = 2_000;
+
 /** Loads the holidays once they are needed: most processes compute no deadline. */
 export function createClocks(settings: Readonly<Record<Regulation, CalendarSettings>>): Clocks {
   const days = {
@@ -23,13 +26,21 @@ export function createClocks(settings: Readonly<Record<Regulation, CalendarSetti
     ccpa: createDayOf(settings.ccpa.timeZone),
   };
   let calendars: ReturnType<typeof createCalendars> | undefined;
+  const kept = new Map<string, Clock>();
   return {
     now: () => new Date(),
     dayOf: (regulation, at) => days[regulation](at),
     today: (regulation) => days[regulation](new Date()),
     clockFor: async (regulation, receivedAt) => {
+      // A clock depends on nothing else but the day of receipt.
+      const key = `${regulation} ${days[regulation](receivedAt)}`;
+      const known = kept.get(key);
+      if (known !== undefined) return known;
       calendars ??= createCalendars(settings);
-      return clockOf(regulation, { receivedAt, calendar: (await calendars)[regulation] });
+      const clock = clockOf(regulation, { receivedAt, calendar: (await calendars)[regulation] });
+      if (kept.size >= KEPT_MAX) kept.clear();
+      kept.set(key, clock);
+      return clock;
     },
   };
 }

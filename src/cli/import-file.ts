@@ -1,14 +1,15 @@
-import { createReadStream } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { createReadStream, ReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { Readable, Transform } from 'node:stream';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { addApiOptions } from './api-address.ts';
 import { understood } from './api-client.ts';
 import { examples, type Shell } from './command.ts';
 import { commandError, EXIT, type ExitStatus } from './exit-status.ts';
-import { patientLook, pause } from './follow.ts';
 import type { Io } from './io.ts';
 import { actOverApi, type GivenApi } from './over-api.ts';
 import { readable } from './output.ts';
@@ -34,79 +35,71 @@ export function addImport(program: Command, shell: Shell): void {
 const options = z.object({ format: formats.optional(), idempotencyKey: z.string().optional() });
 type ImportGiven = GivenApi<z.output<typeof options>>;
 
-const EVERY_MS = 500;
+const EVERY_MS = 1_000;
 
 const shownImport = z.object({
   id: z.string(),
   state: z.string(),
-  rows: z.number().nullish(),
-  accepted: z.number().nullish(),
-  rejected: z.number().nullish(),
+  rows: z.number(),
+  accepted: z.number(),
+  repeated: z.number(),
+  rejected: z.number(),
 });
-type ShownImport = z.output<typeof shownImport>;
-const RESTING: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled']);
+const shownPage = z.object({ items: z.array(shownImport).max(1) });
 
+/** The answer comes when the file is through; until then, its key shows how far it is. */
 async function importFile(given: ImportGiven): Promise<ExitStatus> {
-  const { output } = given;
-  const first = await upload(given);
-  const { id } = understood(shownImport, first);
-  const following = { ...given, everyMs: EVERY_MS };
-  const look = patientLook(following, `/v1/imports/${encodeURIComponent(id)}`);
-  const progress = createProgress(given.io, { quiet: output.json });
-  try {
-    for (let raw = first; ; raw = await look()) {
-      const seen = understood(shownImport, raw);
-      output.items([raw]);
-      const { done, text } = countOf(seen);
-      progress.show(done, seen.rows ?? 0, text);
-      if (RESTING.has(seen.state)) {
-        progress.end();
-        output.text(readable(raw));
-        return seen.state === 'completed' && (seen.rejected ?? 0) === 0 ? EXIT.ok : EXIT.failed;
-      }
-      await pause(following);
-    }
-  } finally {
-    progress.end();
-  }
-}
-
-function countOf({ state, rows, accepted, rejected }: ShownImport): { done: number; text: string } {
-  const done = (accepted ?? 0) + (rejected ?? 0);
-  return { done, text: `${state}, ${done} of ${rows ?? '?'} rows, ${rejected ?? 0} rejected` };
-}
-
-/** Sends the file as it is read: a file of any size takes little memory. */
-async function upload({
-  io,
-  api,
-  args,
-  options: { format, idempotencyKey },
-  output,
-}: ImportGiven): Promise<unknown> {
+  const { output, args, io, options: chosen } = given;
   const [name = ''] = args;
-  const type = TYPES[format ?? formatOf(name)];
-  const { source, size } = await open(name, io);
-  const progress = createProgress(io, { quiet: true });
-  let sent = 0;
-  const counted = source.pipe(
-    new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        sent += chunk.length;
-        progress.show(sent, size ?? 0, `${(sent / 1_048_576).toFixed(1)} MiB sent`);
-        done(null, chunk);
-      },
-    }),
-  );
-  source.on('error', (error) => counted.destroy(error));
+  const type = TYPES[chosen.format ?? formatOf(name)];
+  const file = await open(name, io);
+  const idempotencyKey = chosen.idempotencyKey ?? randomUUID();
+  const sent = new AbortController();
+  const shown = showRows(given, { ...file, idempotencyKey, sent: sent.signal });
   try {
-    const stream = Readable.toWeb(counted);
-    return await api.ask({ method: 'POST', path: '/v1/imports', upload: { type, stream }, idempotencyKey });
+    // A file of any size takes little memory: it is sent as it is read.
+    const stream = Readable.toWeb(file.source);
+    const answer = await given.api.ask({
+      method: 'POST',
+      path: '/v1/imports',
+      upload: { type, stream },
+      idempotencyKey,
+    });
+    const { state, rejected } = understood(shownImport, answer);
+    sent.abort();
+    await shown;
+    output.value(answer, readable);
+    return state === 'completed' && rejected === 0 ? EXIT.ok : EXIT.failed;
   } finally {
-    progress.end();
-    source.destroy();
-    if (sent > 0 && io.stderr.isTTY !== true) output.note(`${sent} bytes sent`);
+    sent.abort();
+    await shown;
+    file.source.destroy();
   }
+}
+
+interface Sending extends OpenFile {
+  readonly idempotencyKey: string;
+  /** Aborted once all was answered. */
+  readonly sent: AbortSignal;
+}
+
+/** Only shows: whatever ends the upload is said by the upload. */
+async function showRows({ io, api, output }: ImportGiven, sending: Sending): Promise<void> {
+  const { source, size, idempotencyKey, sent } = sending;
+  const progress = createProgress(io, { quiet: output.json });
+  const query = { idempotencyKey, limit: 1 };
+  while (await sleep(EVERY_MS, true, { signal: sent }).catch(() => false)) {
+    const page = await api.ask({ method: 'GET', path: '/v1/imports', query }).catch(() => undefined);
+    const [seen] = shownPage.safeParse(page).data?.items ?? [];
+    const read = source instanceof ReadStream ? source.bytesRead : 0;
+    if (seen !== undefined && !sent.aborted) progress.show(read, size, textOf(seen));
+  }
+  progress.end();
+}
+
+function textOf({ rows, accepted, repeated, rejected }: z.output<typeof shownImport>): string {
+  const known = repeated === 0 ? '' : `, ${repeated} known before`;
+  return `${rows} rows: ${accepted} accepted${known}, ${rejected} rejected`;
 }
 
 function formatOf(name: string): keyof typeof TYPES {
@@ -115,8 +108,14 @@ function formatOf(name: string): keyof typeof TYPES {
   return ending === 'csv' ? 'csv' : 'ndjson';
 }
 
-async function open(name: string, io: Io): Promise<{ source: Readable; size: number | undefined }> {
-  if (name === '-') return { source: io.stdin, size: undefined };
+interface OpenFile {
+  readonly source: Readable;
+  /** In bytes; 0 where it is not known. */
+  readonly size: number;
+}
+
+async function open(name: string, io: Io): Promise<OpenFile> {
+  if (name === '-') return { source: io.stdin, size: 0 };
   const path = resolve(io.cwd, name);
   const found = await stat(path).catch(() => undefined);
   if (found?.isFile() !== true) throw commandError('USAGE_INVALID', `${path} is not a file that can be read`);

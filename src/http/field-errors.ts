@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { RowProblem } from '../domain/imports.ts';
 import { HttpProblem, type FieldError, type ProblemCode } from './problem.ts';
 
 /** Answers stay small even when a body is nothing but mistakes. */
@@ -25,14 +26,24 @@ export function invalidFields(code: ProblemCode, errors: readonly FieldError[]):
  * @throws HttpProblem with `code`, naming each wrong field by a JSON Pointer
  */
 export function parseBody<T>(schema: z.ZodType<T>, body: unknown, code: ProblemCode): T {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.flatMap(mistakesOf).map(({ path, detail }) => ({
+  const parsed = parsedOr(schema, body);
+  if ('problems' in parsed) throw invalidFields(code, parsed.problems);
+  return parsed.data;
+}
+
+/** What the schema makes of a value, or every field that is wrong, by JSON Pointers. */
+export function parsedOr<T>(
+  schema: z.ZodType<T>,
+  value: unknown,
+): { readonly data: T } | { readonly problems: readonly RowProblem[] } {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return { data: parsed.data };
+  const problems = parsed.error.issues.flatMap(mistakesOf).map(({ path, detail }) => ({
     // Known names and showable ones hold neither "~" nor "/", so nothing needs escaping.
     pointer: path.map((step) => `/${step}`).join(''),
     detail,
   }));
-  throw invalidFields(code, errors);
+  return { problems };
 }
 
 /**

@@ -2,11 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { HttpProblem } from './problem.ts';
 
+const expected = '1 to 255 printable ASCII characters';
+
 export const idempotencyKey = z
-  .string()
-  .min(1)
-  .max(255)
-  .regex(/^[\x20-\x7e]+$/)
+  .string(expected)
+  .min(1, expected)
+  .max(255, expected)
+  .regex(/^[\x20-\x7e]+$/, expected)
   .optional()
   .meta({
     description:
@@ -29,7 +31,7 @@ export function idempotencyKeyOf(req: IncomingMessage): string | undefined {
     throw new HttpProblem('IDEMPOTENCY_KEY_INVALID', 'The header Idempotency-Key may come only once.');
   }
   if (!idempotencyKey.safeParse(key).success) {
-    throw new HttpProblem('IDEMPOTENCY_KEY_INVALID', 'Expected 1 to 255 printable ASCII characters.');
+    throw new HttpProblem('IDEMPOTENCY_KEY_INVALID', `Expected ${expected}.`);
   }
   return key;
 }

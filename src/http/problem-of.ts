@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ExpiryPassedError, ScopeNotHeldError } from '../app/create-api-key.ts';
 import { SubmissionInvalidError } from '../app/check-submission.ts';
+import { ImportStoppedError } from '../app/import-source.ts';
 import { OpenReplayUnavailableError } from '../app/openreplay-unavailable.ts';
 import { HoldSubjectInvalidError } from '../app/standing-holds.ts';
 import { LetheError } from '../domain/errors.ts';
@@ -23,6 +24,10 @@ function problemOfUseCase(error: LetheError): HttpProblem {
       detail: `expected ${expected}`,
     }));
     return invalidFields('SUBMISSION_INVALID', errors);
+  }
+  if (error instanceof ImportStoppedError) {
+    const headers = error.importId === null ? {} : { Location: `/v1/imports/${error.importId}` };
+    return new HttpProblem(error.stop, error.message, { headers });
   }
   if (error instanceof HoldSubjectInvalidError) {
     const detail = 'expected one identifier: either userId or email';
@@ -68,6 +73,7 @@ const SAID_AS_IT_IS: readonly ProblemCode[] = [
   'PACKAGE_NOT_READY',
   'PACKAGE_IN_USE',
   'PACKAGE_GONE',
+  'IMPORT_TAKEN_OVER',
   'SUBJECT_GONE',
   'API_KEY_NOT_FOUND',
   'API_KEY_ENDED',

@@ -3,6 +3,8 @@ import { LetheError } from '../domain/errors.ts';
 /** Every problem that the API answers with: its status and title. docs/errors.md says what to do about each. */
 export const PROBLEMS = {
   BODY_MALFORMED: { status: 400, title: 'The body is not JSON' },
+  IMPORT_MALFORMED: { status: 400, title: 'The file cannot be read' },
+  IMPORT_INTERRUPTED: { status: 400, title: 'The upload broke off' },
   IDEMPOTENCY_KEY_INVALID: { status: 400, title: 'The Idempotency-Key is not usable' },
   API_KEY_MISSING: { status: 401, title: 'An API key is needed' },
   API_KEY_REFUSED: { status: 401, title: 'The API key is not accepted' },
@@ -13,6 +15,7 @@ export const PROBLEMS = {
   PACKAGE_NOT_FOUND: { status: 404, title: 'There is no access package' },
   CONNECTION_NOT_FOUND: { status: 404, title: 'There is no such connection' },
   HOLD_NOT_FOUND: { status: 404, title: 'There is no such standing hold' },
+  IMPORT_NOT_FOUND: { status: 404, title: 'There is no such import' },
   API_KEY_NOT_FOUND: { status: 404, title: 'There is no such API key' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'This method is not offered here' },
   REQUEST_CLOSED: { status: 409, title: 'The erasure request is closed' },
@@ -27,9 +30,11 @@ export const PROBLEMS = {
   HOLD_STANDS: { status: 409, title: 'A standing hold keeps the request' },
   LAST_ADMIN_KEY: { status: 409, title: 'This is the last admin key' },
   API_KEY_ENDED: { status: 409, title: 'The API key has ended' },
+  IMPORT_TAKEN_OVER: { status: 409, title: 'Another upload goes on with the import' },
   PACKAGE_GONE: { status: 410, title: 'The access package is kept no longer' },
   SUBJECT_GONE: { status: 410, title: 'The identifier is kept no longer' },
   BODY_TOO_LARGE: { status: 413, title: 'The body is too large' },
+  IMPORT_TOO_LARGE: { status: 413, title: 'The file is too large' },
   MEDIA_TYPE_UNSUPPORTED: { status: 415, title: 'The body is not of a supported media type' },
   SUBMISSION_INVALID: { status: 422, title: 'The submission cannot be accepted' },
   COMMAND_INVALID: { status: 422, title: 'The command cannot be accepted' },

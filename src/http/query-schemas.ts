@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { IMPORT_ID } from '../app/import-schema.ts';
 import { DUE_CURSOR } from '../app/list-deadlines.ts';
 import { PAGE_MAX, REQUEST_ID, requestState } from '../app/request-schema.ts';
 import { HOLD_ID } from '../app/standing-holds.ts';
+import { idempotencyKey } from './idempotency-key.ts';
 import { reference } from './submission-schema.ts';
 
 const LIMIT_DEFAULT = 50;
@@ -79,6 +81,30 @@ export const eventsQuerySchema = z.strictObject({
     .meta({
       description: '`nextAfter` of the page before; -1, the default, is the beginning.',
       override: { default: -1 },
+    }),
+  limit,
+});
+
+/** `?idempotencyKey=&limit=&cursor=` */
+export const importsQuerySchema = z.strictObject({
+  idempotencyKey: idempotencyKey.meta({
+    description: 'Only the import that this API key has sent, or is sending, with that Idempotency-Key.',
+  }),
+  cursor: z
+    .string('nextCursor of the page before')
+    .regex(IMPORT_ID, 'nextCursor of the page before')
+    .optional()
+    .meta({ description: '`nextCursor` of the page before.' }),
+  limit,
+});
+
+/** `?after=&limit=` */
+export const importErrorsQuerySchema = z.strictObject({
+  after: wholeNumber({ min: 0, max: AFTER_MAX }, 'nextAfter of the page before, or 0')
+    .default(0)
+    .meta({
+      description: '`nextAfter` of the page before; 0, the default, is the beginning.',
+      override: { default: 0 },
     }),
   limit,
 });

@@ -10,6 +10,7 @@ import type { AnswerStream } from './send-stream.ts';
 /** What a route concerns, with a sentence for the reader of the OpenAPI document. */
 export const TAGS = {
   'erasure requests': 'Taking erasure requests in, following them and cancelling them.',
+  imports: 'Many requests at once, from a file.',
   decisions:
     'What people decide about a request. Each decision is kept with who took it, when and in what words.',
   'legal holds': 'Standing holds by subject: nothing of a held subject is deleted.',

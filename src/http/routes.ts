@@ -4,8 +4,11 @@ import { downloadAccessPackage } from './routes/download-access-package.ts';
 import { createKey } from './routes/create-api-key.ts';
 import { listKeyEvents } from './routes/list-admin-events.ts';
 import { listKeys } from './routes/list-api-keys.ts';
+import { importSubmissions } from './routes/import-submissions.ts';
 import { listRequestDeadlines } from './routes/list-deadlines.ts';
 import { listErasureRequests } from './routes/list-erasure-requests.ts';
+import { listRejectedRows } from './routes/list-import-errors.ts';
+import { listAllImports } from './routes/list-imports.ts';
 import { listRequestEvents } from './routes/list-request-events.ts';
 import { revokeKey } from './routes/revoke-api-key.ts';
 import { rotateKey } from './routes/rotate-api-key.ts';
@@ -13,6 +16,7 @@ import { showDocs } from './routes/show-docs.ts';
 import { showDocsFile } from './routes/show-docs-file.ts';
 import { showErasureRequest } from './routes/show-erasure-request.ts';
 import { showHealth } from './routes/show-health.ts';
+import { showOneImport } from './routes/show-import.ts';
 import { showOpenApiDocument } from './routes/show-openapi-document.ts';
 import { showReadiness } from './routes/show-readiness.ts';
 import { showRequestSubject } from './routes/show-request-subject.ts';
@@ -45,6 +49,10 @@ export const ROUTES: readonly Route[] = [
   showRequestSubject,
   downloadAccessPackage,
   listRequestDecisions,
+  importSubmissions,
+  listAllImports,
+  showOneImport,
+  listRejectedRows,
   verifySubjectIdentity,
   approveErasureRequest,
   refuseErasureRequest,

@@ -1,5 +1,6 @@
 import http from 'node:http';
 import type { Express } from 'express';
+import { limitBodyTime } from './body-time.ts';
 
 export interface HttpServerOptions {
   readonly app: Express;
@@ -17,9 +18,8 @@ export interface RunningHttpServer {
   stop(graceMs: number): Promise<void>;
 }
 
-/** A slow or silent caller may not hold a connection: times for the headers, for the whole request, between two. */
+/** A slow or silent caller may not hold a connection: times for the headers and between two requests. */
 const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
 /** Longer than the 60 s of common load balancers, so that not we but they close a connection they may still use. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 
@@ -28,14 +28,16 @@ export async function startHttpServer({ app, host, port }: HttpServerOptions): P
   const server = http.createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      // Each body has its own: limitBodyTime.
+      requestTimeout: 0,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     },
     app,
   );
   let stopping: Promise<void> | undefined;
   const unsent = new Set<http.ServerResponse>();
-  server.prependListener('request', (_req, res) => {
+  server.prependListener('request', (req, res) => {
+    limitBodyTime(req);
     unsent.add(res);
     if (stopping) res.shouldKeepAlive = false;
     res.once('close', () => {

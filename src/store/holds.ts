@@ -51,12 +51,19 @@ export async function insertHold(
   );
 }
 
-export async function hasStandingHold(db: Queryable, refs: readonly SubjectRef[]): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `SELECT FROM holds WHERE released_at IS NULL AND ref IN (SELECT decode(hex, 'hex') FROM unnest($1::text[]) AS hex) LIMIT 1`,
+const standing = z.array(z.object({ ref: z.string() }));
+
+/** Those of these pseudonyms on which a legal hold stands. */
+export async function listStandingRefs(
+  db: Queryable,
+  refs: readonly SubjectRef[],
+): Promise<ReadonlySet<string>> {
+  const { rows } = await db.query(
+    `SELECT DISTINCT encode(ref, 'hex') AS ref FROM holds
+     WHERE released_at IS NULL AND ref IN (SELECT decode(hex, 'hex') FROM unnest($1::text[]) AS hex)`,
     [refs.map(({ value }) => value)],
   );
-  return rowCount === 1;
+  return new Set(standing.parse(rows).map(({ ref }) => ref));
 }
 
 export async function lockHold(db: Queryable, id: string): Promise<Hold | undefined> {

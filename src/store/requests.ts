@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { z } from 'zod';
-import type { DueFilter, NewRequest, RequestFilter, RequestScope } from '../app/ports.ts';
+import type { DueFilter, RequestFilter, RequestScope } from '../app/ports.ts';
 import { REGULATIONS } from '../domain/regulation.ts';
 import {
   CHANNELS,
@@ -88,47 +88,6 @@ const row = columns.transform((from): ErasureRequest => ({
   extendedAt: from.extended_at,
   eventCount: from.event_count,
 }));
-
-/** Inserts a request without events; writeChange adds and counts them. */
-export async function insertRequest(db: Queryable, request: NewRequest): Promise<void> {
-  await db.query(
-    `INSERT INTO erasure_requests (id, type, state, attention, held_from, held_by, regulation, channel, connection, project_keys,
-       reference, subject_kind, subject_key_version, subject_ref, subject_sealed, note_sealed, submitted_by, received_at,
-       created_at, identity_required, approvals_needed, cooling_off_ms, cooling_off_until, expected_tasks, due_on,
-       extended_due_on, clock)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, decode($14, 'hex'), $15, $16, $17, $18, $19, $20,
-       $21, $22, $23, $24, $25, $26, $27)`,
-    [
-      request.id,
-      request.type,
-      request.state,
-      request.attention,
-      request.heldFrom,
-      request.heldBy,
-      request.regulation,
-      request.channel,
-      request.connection,
-      request.projectKeys,
-      request.reference,
-      request.subjectRef.kind,
-      request.subjectRef.keyVersion,
-      request.subjectRef.value,
-      request.subjectSealed,
-      request.noteSealed,
-      request.submittedBy,
-      request.receivedAt,
-      request.createdAt,
-      request.identityRequired,
-      request.approvalsNeeded,
-      request.coolingOffMs,
-      request.coolingOffUntil,
-      request.expectedTasks,
-      request.clock?.dueOn ?? null,
-      request.clock?.extendedDueOn ?? null,
-      request.clock === null ? null : JSON.stringify(request.clock),
-    ],
-  );
-}
 
 export async function findRequest(db: Queryable, id: string): Promise<ErasureRequest | undefined> {
   const { rows } = await db.query(`SELECT ${COLUMNS}, ${APPROVALS} FROM erasure_requests WHERE id = $1`, [

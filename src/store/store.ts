@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { RequestScope, RequestWithTasks, Store, Transaction } from '../app/ports.ts';
+import type { ImportTransaction } from '../app/ports/imports.ts';
 import type { KeyTransaction } from '../app/ports/keys.ts';
 import type { LifeTransaction } from '../app/ports/life.ts';
 import type { PackageStore, PackageTransaction } from '../app/ports/packages.ts';
@@ -13,7 +14,10 @@ import * as decisions from './decisions.ts';
 import * as events from './events.ts';
 import * as holds from './holds.ts';
 import * as idempotencyKeys from './idempotency-keys.ts';
+import * as importRows from './import-rows.ts';
+import * as imports from './imports.ts';
 import { useApiKey } from './key-use.ts';
+import * as newRequests from './new-requests.ts';
 import * as packages from './packages.ts';
 import * as requests from './requests.ts';
 import * as subjects from './subjects.ts';
@@ -55,6 +59,9 @@ export function createStore(pool: pg.Pool): Store {
     listDecisions: (requestId) => available(decisions.listDecisions(pool, requestId)),
     listConnectionStates: (names) => available(connectionStates.listConnectionStates(pool, names)),
     listHolds: (filter) => available(holds.listHolds(pool, filter)),
+    findImport: (id) => available(imports.findImport(pool, id)),
+    listImports: (filter) => available(imports.listImports(pool, filter)),
+    listImportErrors: (id, page) => available(importRows.listRowErrors(pool, { importId: id, ...page })),
     ...packageStore(pool),
     useApiKey: (use) => available(useApiKey(pool, use)),
     listApiKeys: () => available(apiKeys.listApiKeys(pool)),
@@ -68,7 +75,7 @@ export function createStore(pool: pg.Pool): Store {
 function openTransaction(db: Queryable, now: Date): Transaction {
   return {
     now,
-    insertRequest: (request) => requests.insertRequest(db, request),
+    insertRequests: (rows) => newRequests.insertRequests(db, rows),
     insertTasks: (rows) => tasks.insertTasks(db, rows),
     insertWork: (rows) => work.insertWork(db, rows),
     write: (requestId, change) => writeChange(db, requestId, change),
@@ -83,6 +90,7 @@ function openTransaction(db: Queryable, now: Date): Transaction {
     ...lifeTransaction(db),
     ...packageTransaction(db),
     ...keyTransaction(db),
+    ...importTransaction(db),
   };
 }
 
@@ -92,7 +100,7 @@ function lifeTransaction(db: Queryable): LifeTransaction {
     insertDecision: (decision) => decisions.insertDecision(db, decision),
     insertApproval: (approval) => decisions.insertApproval(db, approval),
     listOpenRequestsOf: (refs, but) => subjects.listOpenRequestsOf(db, refs, but),
-    hasStandingHold: (refs) => holds.hasStandingHold(db, refs),
+    listStandingRefs: (refs) => holds.listStandingRefs(db, refs),
     insertHold: (hold) => holds.insertHold(db, hold),
     lockHold: (id) => holds.lockHold(db, id),
     releaseHold: (release) => holds.releaseHold(db, release),
@@ -123,6 +131,16 @@ function packageTransaction(db: Queryable): PackageTransaction {
     endPackage: (requestId, as) => packages.endPackage(db, requestId, as),
     beginDownload: (requestId, holdMs) => packages.beginDownload(db, requestId, holdMs),
     hasDownload: (download) => packages.hasDownload(db, download),
+  };
+}
+
+function importTransaction(db: Queryable): ImportTransaction {
+  return {
+    openImport: (wish) => imports.openImport(db, wish),
+    claimRows: (lease, rows) => importRows.claimRows(db, lease, rows),
+    insertRowErrors: (importId, errors) => importRows.insertRowErrors(db, importId, errors),
+    countRows: (lease, counts) => imports.countRows(db, lease, counts),
+    endImport: (lease, end) => imports.endImport(db, lease, end),
   };
 }
 

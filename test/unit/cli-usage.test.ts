@@ -170,35 +170,50 @@ describe('what answers', () => {
 });
 
 describe('lethe import', () => {
-  it('streams the file, follows what becomes of it, and says whether all of it was accepted', async () => {
+  const summary = { id: 'im_1', state: 'receiving', rows: 3, accepted: 2, repeated: 0, rejected: 1 };
+
+  async function importing(argv: string[], world: { terminal?: boolean } = {}) {
     const cwd = mkdtempSync(path.join(tmpdir(), 'lethe-cli-'));
-    const content = `user_id\n${'somebody\n'.repeat(50_000)}`;
+    const content = `userId\n${'somebody\n'.repeat(50_000)}`;
     writeFileSync(path.join(cwd, 'list.csv'), content);
     const asked: string[] = [];
+    const keys = new Set<unknown>();
     let body = '';
+    let answerUpload: () => void = () => undefined;
     const server = await startHttpServer((req, res) => {
-      asked.push(`${req.method ?? ''} ${req.url ?? ''} ${req.headers['content-type'] ?? ''}`);
+      const { method = '', headers } = req;
+      const url = new URL(req.url ?? '', 'http://x');
+      asked.push(`${method} ${url.pathname} ${headers['content-type'] ?? ''}`);
+      keys.add(headers['idempotency-key'] ?? url.searchParams.get('idempotencyKey'));
+      res.setHeader('content-type', 'application/json');
+      if (method === 'GET') {
+        res.end(JSON.stringify({ items: [summary], nextCursor: null }));
+        answerUpload();
+        return;
+      }
       req.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
-      req.on('end', () => {
-        const done = req.method === 'GET';
-        const state = {
-          id: 'im_1',
-          state: done ? 'completed' : 'running',
-          rows: 3,
-          accepted: done ? 2 : 0,
-          rejected: 1,
-        };
-        res.setHeader('content-type', 'application/json').end(JSON.stringify(state));
-      });
+      answerUpload = () => res.end(JSON.stringify({ ...summary, state: 'completed' }));
     });
     const env = { ...KEY, LETHE_URL: server.origin };
-    const result = await lethe(['import', 'list.csv', '--json'], { env, cwd });
+    const result = await lethe(['import', 'list.csv', ...argv], { env, cwd, ...world });
     await server.close();
     rmSync(cwd, { recursive: true });
-    expect(body).toBe(content);
-    expect(asked).toEqual(['POST /v1/imports text/csv', 'GET /v1/imports/im_1 ']);
-    expect(jsonLines(result.out)).toMatchObject([{ state: 'running' }, { state: 'completed' }]);
+    return { result, asked, keys, whole: body === content };
+  }
+
+  it('streams the file, and says whether all of it was accepted', async () => {
+    const { result, asked, keys, whole } = await importing(['--json']);
+    expect(whole).toBe(true);
+    expect(asked).toEqual(['POST /v1/imports text/csv', 'GET /v1/imports ']);
+    expect(keys.size).toBe(1);
+    expect(jsonLines(result.out)).toMatchObject([{ state: 'completed', rejected: 1 }]);
     expect(result.status).toBe(1);
+  });
+
+  it('shows how far it is, under a key that was given', async () => {
+    const { result, keys } = await importing(['--idempotency-key', 'march']);
+    expect([...keys]).toEqual(['march']);
+    expect(result.err).toContain('3 rows: 2 accepted, 1 rejected');
   });
 });
 

@@ -58,8 +58,8 @@ export interface LifeStore {
 export interface LifeTransaction {
   /** Ids of the other requests that are not closed and whose subject is known by one of these, oldest first. */
   listOpenRequestsOf(refs: readonly SubjectRef[], but: string): Promise<readonly string[]>;
-  /** Whether a legal hold stands on one of these. */
-  hasStandingHold(refs: readonly SubjectRef[]): Promise<boolean>;
+  /** Those of these pseudonyms (their `value`) on which a legal hold stands. */
+  listStandingRefs(refs: readonly SubjectRef[]): Promise<ReadonlySet<string>>;
   /** Adds to the pseudonyms a request's subject is known by. */
   insertSubjectRefs(requestId: string, refs: readonly SubjectRef[]): Promise<void>;
   insertDecision(decision: NewDecision): Promise<void>;
