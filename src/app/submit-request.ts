@@ -75,7 +75,10 @@ function repeatedAnswer(first: FirstAnswer, fingerprint: Uint8Array): Submission
 async function admitRequest(
   tx: Transaction,
   deps: Deps,
-  { observed, ...admission }: Pick<Admission, 'accepted' | 'apiKeyId' | 'channel'> & { observed: ObservedRounds },
+  {
+    observed,
+    ...admission
+  }: Pick<Admission, 'accepted' | 'apiKeyId' | 'channel'> & { observed: ObservedRounds },
 ): Promise<RequestView> {
   const problems = futureReceipt(admission.accepted, tx.now);
   if (problems.length > 0) throw new SubmissionInvalidError(problems);

@@ -55,6 +55,7 @@ async function stopped(answer: Answer): Promise<ImportView> {
 
 const requestRow = z.object({
   id: z.string(),
+  type: z.string(),
   state: z.string(),
   reference: z.string().nullable(),
   project_keys: z.array(z.string()).nullable(),
@@ -66,7 +67,7 @@ const requestRow = z.object({
 /** The requests that an import made, by reference. */
 async function made({ id }: ImportView) {
   const { rows } = await stage.database.pool.query(
-    `SELECT r.id, state, reference, project_keys, regulation, due_on::text, received_at::date::text AS received
+    `SELECT r.id, r.type, state, reference, project_keys, regulation, due_on::text, received_at::date::text AS received
      FROM import_rows JOIN erasure_requests r ON r.id = request_id WHERE import_id = $1 ORDER BY reference, r.id`,
     [id],
   );
@@ -246,19 +247,23 @@ describe('a file of NDJSON', () => {
         '',
         line({ subject: { email: PERSON }, reference: 'B' }) + '\r',
         line({ subject: { userId: `\ud800${PERSON}` }, reference: 'C' }),
+        line({ type: 'access_and_erasure', subject: { email: PERSON }, reference: 'D' }),
       ].join('\n'),
     });
-    expect(view).toMatchObject({ state: 'completed', format: 'ndjson', rows: 3, accepted: 3 });
+    expect(view).toMatchObject({ state: 'completed', format: 'ndjson', rows: 4, accepted: 4 });
     const requests = await made(view);
     expect(await Promise.all(requests.map(({ id }) => subjectOf(id)))).toEqual([
       { userId: '9007199254740993' },
       { email: PERSON },
       { userId: `\ud800${PERSON}` },
+      { email: PERSON },
     ]);
+    expect(requests.map(({ type }) => type)).toEqual([...Array(3).fill('erasure'), 'access_and_erasure']);
     expect(requests.map(({ state }) => state)).toEqual([
       'awaiting_approval',
       'awaiting_approval',
       'needs_attention',
+      'awaiting_identity',
     ]);
   });
 
@@ -334,7 +339,9 @@ describe('what was sent before', () => {
     const names = rows(600, 'twice');
     const first = await taken({ body: csvOf(names) });
     expect(first).toMatchObject({ rows: 600, accepted: 600, repeated: 0 });
-    const ndjson = names.map((userId) => JSON.stringify({ regulation: 'gdpr', subject: { userId } }));
+    const ndjson = names.map((userId) =>
+      JSON.stringify({ regulation: 'gdpr', type: 'erasure', subject: { userId } }),
+    );
     const again = await taken({ type: NDJSON, body: [...ndjson, '{"subject":{"userId":"new"}}'].join('\n') });
     expect(again).toMatchObject({ rows: 601, accepted: 1, repeated: 600 });
     expect(again.id).not.toBe(first.id);

@@ -8,6 +8,7 @@ import { dumpSchema } from '../../db/dump-schema.ts';
 import { migrate } from '../../db/migrate.ts';
 import { SCOPES } from '../../src/app/authenticate.ts';
 import { UNROUTABLE_REASONS } from '../../src/domain/identifiers.ts';
+import { IMPORT_FORMATS, IMPORT_STATES } from '../../src/domain/imports.ts';
 import { DECISION_KINDS } from '../../src/domain/policy.ts';
 import { REGULATIONS } from '../../src/domain/regulation.ts';
 import { PACKAGE_FILES, PACKAGE_STATES } from '../../src/domain/access-package.ts';
@@ -48,6 +49,8 @@ const WORDS: readonly { table: Table; column: string; words: readonly string[] }
   { table: 'work', column: 'reason', words: WAIT_REASONS },
   { table: 'api_keys', column: 'scopes', words: SCOPES },
   { table: 'connection_states', column: 'shut_reason', words: CLOSING_REASONS },
+  { table: 'imports', column: 'format', words: IMPORT_FORMATS },
+  { table: 'imports', column: 'state', words: IMPORT_STATES },
 ];
 
 type Table =
@@ -62,7 +65,9 @@ type Table =
   | 'request_subjects'
   | 'access_packages'
   | 'package_tasks'
-  | 'package_parts';
+  | 'package_parts'
+  | 'imports'
+  | 'import_rows';
 type Row = Readonly<Record<string, unknown>>;
 const NOW = new Date('2026-03-05T12:00:00Z');
 
@@ -110,6 +115,14 @@ const ROWS: Readonly<Record<Table, Row>> = {
   access_packages: { request_id: 'er_1', state: 'gathering', created_at: NOW },
   package_tasks: { task_id: 'tk_1', request_id: 'er_1' },
   package_parts: { request_id: 'er_1', task_id: 'tk_1', file: 'user', seq: 0, sealed: Buffer.alloc(40) },
+  imports: { id: 'im_1', api_key_id: 'ak_1', format: 'csv', state: 'receiving' },
+  import_rows: {
+    api_key_id: 'ak_1',
+    fingerprint: Buffer.alloc(32),
+    import_id: 'im_1',
+    line: 2,
+    request_id: 'er_1',
+  },
 };
 /** What makes a row of the table another one. */
 const ANOTHER: Readonly<Record<Table, Row>> = {
@@ -125,9 +138,13 @@ const ANOTHER: Readonly<Record<Table, Row>> = {
   access_packages: { request_id: 'er_other' },
   package_tasks: {},
   package_parts: { seq: 1 },
+  imports: { id: 'im_2' },
+  import_rows: { fingerprint: Buffer.alloc(32, 1) },
 };
 /** What must go with some words: who needs a person says why, and what is completed says when. */
 const COMPANIONS: Readonly<Record<string, Row>> = {
+  'imports.state.completed': { fingerprint: Buffer.alloc(32) },
+  'imports.state.failed': { failure: {} },
   'erasure_requests.type.access': { state: 'gathering' },
   'access_packages.state.ready': { ready_at: NOW, expires_at: NOW, manifest_sealed: Buffer.alloc(40) },
   'access_packages.state.downloaded': { downloaded_at: NOW },
@@ -164,6 +181,8 @@ beforeAll(async () => {
     'access_packages',
     'package_tasks',
     'package_parts',
+    'imports',
+    'import_rows',
   ] as const)
     await insert(database.pool, table, ROWS[table]);
   await insert(database.pool, 'erasure_requests', { ...ROWS.erasure_requests, id: 'er_other' });
@@ -319,6 +338,24 @@ describe('a row', () => {
     await expect(refusalOf('erasure_requests', { submitted_by: null })).resolves.toEqual({ code: '23502' });
     await expect(database.pool.query("DELETE FROM api_keys WHERE id = 'ak_1'")).rejects.toMatchObject({
       code: '23503',
+    });
+  });
+
+  it('of an import counts every row once, and has an end only where it ended', async () => {
+    const takes = async (row: Row) => (await refusalOf('imports', row)) === undefined;
+    expect(await takes({ rows: 3, accepted: 1, repeated: 1, rejected: 1 })).toBe(true);
+    expect(await takes({ rows: 3, accepted: 1, repeated: 1, rejected: 0 })).toBe(false);
+    expect(await takes({ fingerprint: Buffer.alloc(32) })).toBe(false);
+    expect(await takes({ state: 'completed' })).toBe(false);
+    expect(await takes({ failure: {} })).toBe(false);
+  });
+
+  it('of a file is made a request of once for each API key', async () => {
+    await expect(refusalOf('import_rows', { fingerprint: Buffer.alloc(32) })).resolves.toMatchObject({
+      code: '23505',
+    });
+    await expect(refusalOf('import_rows', { fingerprint: Buffer.alloc(31) })).resolves.toMatchObject({
+      code: '23514',
     });
   });
 
