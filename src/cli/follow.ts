@@ -58,7 +58,7 @@ export async function followRequest(following: Following, id: string): Promise<E
 }
 
 /** Waits until the next look. @throws CommandError COMMAND_INTERRUPTED */
-export async function pause({ io, everyMs }: Pick<Following, 'io' | 'everyMs'>): Promise<void> {
+async function pause({ io, everyMs }: Pick<Following, 'io' | 'everyMs'>): Promise<void> {
   try {
     await sleep(everyMs, undefined, { signal: io.interrupted });
   } catch (error) {
@@ -67,7 +67,7 @@ export async function pause({ io, everyMs }: Pick<Following, 'io' | 'everyMs'>):
 }
 
 /** Looks at a path again and again; once it was seen, an API that is away is waited for some time. */
-export function patientLook(following: Following, path: string): () => Promise<unknown> {
+function patientLook(following: Following, path: string): () => Promise<unknown> {
   const { api, io } = following;
   let seenAt: number | undefined;
   return async () => {

@@ -25,10 +25,7 @@ function problemOfUseCase(error: LetheError): HttpProblem {
     }));
     return invalidFields('SUBMISSION_INVALID', errors);
   }
-  if (error instanceof ImportStoppedError) {
-    const headers = error.importId === null ? {} : { Location: `/v1/imports/${error.importId}` };
-    return new HttpProblem(error.stop, error.message, { headers });
-  }
+  if (error instanceof ImportStoppedError) return problemOfStop(error);
   if (error instanceof HoldSubjectInvalidError) {
     const detail = 'expected one identifier: either userId or email';
     return invalidFields('COMMAND_INVALID', [{ pointer: '/subject', detail }]);
@@ -79,6 +76,11 @@ const SAID_AS_IT_IS: readonly ProblemCode[] = [
   'API_KEY_ENDED',
   'LAST_ADMIN_KEY',
 ];
+
+function problemOfStop({ stop, message, importId }: ImportStoppedError): HttpProblem {
+  const headers = importId === null ? {} : { Location: `/v1/imports/${importId}` };
+  return new HttpProblem(stop, message, { headers });
+}
 
 /** What Express and its body parser throw. Their messages quote the body or the path, so none is passed on. */
 function problemOfLibrary(error: unknown): HttpProblem {

@@ -88,7 +88,7 @@ async function* withoutBom(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer
   if (head !== undefined && head.length > 0) yield head;
 }
 
-export function tooLarge(): ImportStoppedError {
+function tooLarge(): ImportStoppedError {
   const message = `A file may have at most ${FILE_BYTES_MAX} bytes.`;
   return new ImportStoppedError('IMPORT_TOO_LARGE', message);
 }

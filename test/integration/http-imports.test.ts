@@ -258,7 +258,7 @@ describe('a file of NDJSON', () => {
       { userId: `\ud800${PERSON}` },
       { email: PERSON },
     ]);
-    expect(requests.map(({ type }) => type)).toEqual([...Array(3).fill('erasure'), 'access_and_erasure']);
+    expect(requests.map(({ type }) => type)).toEqual(['erasure', 'erasure', 'erasure', 'access_and_erasure']);
     expect(requests.map(({ state }) => state)).toEqual([
       'awaiting_approval',
       'awaiting_approval',
