@@ -10,6 +10,7 @@ import { createApiKey } from '../src/app/create-api-key.ts';
 import { startEmbeddedPostgres } from '../src/embedded/start-embedded-postgres.ts';
 import { encodeEvent } from '../src/evidence/encode-event.ts';
 import { newId, newToken } from '../src/ids.ts';
+import { createPool } from '../src/store/connection.ts';
 import { createStore } from '../src/store/store.ts';
 import { startLethe, type LetheProcess } from '../test/support/lethe-process.ts';
 
@@ -17,7 +18,7 @@ import { startLethe, type LetheProcess } from '../test/support/lethe-process.ts'
  * `npm run bench:import`: 100,000 rows of CSV into a real API process, on DATABASE_URL or an embedded Postgres with its
  * usual settings, in a database of its own. Fails when the API process took more memory than it may. For comparison, the
  * same run inserts as many rows of as many columns as the file has, and as a request has, many a statement, without anything that makes a
- * request of them. A request is more: its events, pseudonym, claim and work are five rows beside it.
+ * request of them. A request is more: its events, pseudonym and claim are four rows beside it.
  */
 const ROWS = 100_000;
 const BATCH = 500;
@@ -109,7 +110,7 @@ async function peakMemory({ child }: LetheProcess): Promise<number | undefined> 
 
 async function measure(databaseUrl: string, folder: string): Promise<void> {
   await migrate(databaseUrl);
-  const pool = new pg.Pool({ connectionString: databaseUrl });
+  const pool = createPool({ connectionString: databaseUrl, max: 2, applicationName: 'bench' });
   const deps = { store: createStore(pool), newId, newToken, encodeEvent };
   const { token } = await createApiKey(deps, { name: 'bench', scopes: ['requests:write'] }, 'local');
   const api = startLethe(

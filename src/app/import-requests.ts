@@ -12,9 +12,10 @@ import type { ImportLease, ImportTransaction } from './ports/imports.ts';
 import { showImport } from './show-import.ts';
 import { IdempotencyKeyReusedError } from './submit-request.ts';
 import { takeRows } from './take-rows.ts';
+import { twoAtATime } from './two-at-a-time.ts';
 
 /** Few transactions for a file, and little of it in memory. */
-const BATCH_ROWS = 500;
+const BATCH_ROWS = 250;
 /** A slow upload shows its progress, too. */
 const BATCH_MS = 1_000;
 
@@ -50,7 +51,7 @@ export async function importRequests(
 
 async function receive(deps: Deps, source: ImportSource, lease: ImportLease): Promise<void> {
   try {
-    for await (const batch of batchesOf(source.rows)) await takeRows(deps, lease, batch);
+    await twoAtATime(batchesOf(source.rows), (batch) => takeRows(deps, lease, batch));
     const fingerprint = await fingerprintOf(deps, source);
     await end(deps, lease, { state: 'completed', fingerprint });
   } catch (error) {

@@ -1,15 +1,17 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from 'node:crypto';
 import { z } from 'zod';
 import type { Sealed, Vault } from '../app/ports.ts';
 import type { PartPlace } from '../domain/access-package.ts';
 import { comparableEmail } from '../domain/email.ts';
 import { LetheError } from '../domain/errors.ts';
 import type { Subject, SubjectRef } from '../domain/request.ts';
+import { createNonces } from './nonces.ts';
 
 /** The version of the keys derived here; written beside every pseudonym and into every ciphertext. */
 const KEY_VERSION = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+const nextNonce = createNonces(NONCE_BYTES);
 const MASTER_KEY_BYTES = 32;
 
 const sealedSubject = z
@@ -97,7 +99,7 @@ function seal(plaintext: string, context: SealContext): Sealed {
 
 /** `version | nonce | ciphertext | tag`. */
 function sealBytes(plaintext: Uint8Array, { key, aad }: SealContext): Sealed {
-  const nonce = randomBytes(NONCE_BYTES);
+  const nonce = nextNonce();
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(aad));
   const body = Buffer.concat([cipher.update(plaintext), cipher.final()]);
   return Buffer.concat([Buffer.from([KEY_VERSION]), nonce, body, cipher.getAuthTag()]);

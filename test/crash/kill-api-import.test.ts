@@ -84,7 +84,7 @@ it('kill -9 of the API in the middle of an import: sent again, nothing is lost a
   await victim.api.kill();
   expect(await broken).toBeUndefined();
   const before = await count('erasure_requests');
-  expect(before % 500).toBe(0);
+  expect(before % 250).toBe(0);
   expect(await count("imports WHERE state = 'receiving'")).toBe(1);
 
   const { port } = await startApi();
