@@ -1,8 +1,9 @@
 /**
- * Three projects. `fast` needs nothing but Node, so that a unit test does not wait for a database; `ground` starts one
- * Postgres and one Redis for the whole run (test/support/global-setup.js); `soak` has the suites whose long form is
- * `npm run soak`, on the same ground (docs/decisions/0006). `npm test` runs all, the fast ones first
- * (test/support/sequencer.js). One alone: `npm test -- --selectProjects fast`.
+ * Four projects. `fast` needs nothing but Node, so that a unit test does not wait for a database; `ground` starts one
+ * Postgres and one Redis for the whole run (test/support/global-setup.js); `processes` has the suites that start whole
+ * processes and databases of their own; `soak` those whose long form is `npm run soak`, on the same ground
+ * (docs/decisions/0006). `npm test` runs all, the fast ones first (test/support/sequencer.js); `npm run verify`, before
+ * each commit, leaves out `processes` and `soak`. One alone: `npm test -- --selectProjects fast`.
  */
 const shared = {
   testEnvironment: 'node',
@@ -24,7 +25,12 @@ const onGround = {
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
 };
-const SOAKS = ['<rootDir>/test/integration/nobody-else.test.ts', ...testsIn('crash', 'model')];
+const integration = (...names) => names.map((name) => `<rootDir>/test/integration/${name}.test.ts`);
+const SOAKS = [...integration('nobody-else'), ...testsIn('crash', 'model')];
+const PROCESSES = integration(
+  ...['embedded-postgres', 'embedded-reaper', 'processes', 'migrate', 'dump-schema', 'image'],
+  ...['cli', 'cli-doctor', 'cli-openreplay', 'keys'],
+);
 
 export default {
   maxWorkers: 2,
@@ -39,8 +45,12 @@ export default {
       ...onGround,
       displayName: 'ground',
       testMatch: testsIn('integration', 'browser'),
-      testPathIgnorePatterns: ['/node_modules/', ...SOAKS.filter((pattern) => !pattern.includes('*'))],
+      testPathIgnorePatterns: [
+        '/node_modules/',
+        ...[...SOAKS, ...PROCESSES].filter((one) => !one.includes('*')),
+      ],
     },
+    { ...onGround, displayName: 'processes', testMatch: PROCESSES },
     { ...onGround, displayName: 'soak', testMatch: SOAKS },
   ],
 };
