@@ -9,6 +9,7 @@ import type { Shell } from './command.ts';
 import { addDeadlines } from './deadlines.ts';
 import { addDoctor } from './doctor.ts';
 import { CommandError, EXIT, type ExitStatus } from './exit-status.ts';
+import { addConnections } from './connections.ts';
 import { addHolds } from './holds.ts';
 import { addImport } from './import-file.ts';
 import type { Io } from './io.ts';
@@ -53,6 +54,7 @@ export function createProgram(shell: Shell): Command {
   addRequests(program, shell);
   addImport(program, shell);
   addHolds(program, shell);
+  addConnections(program, shell);
   addDeadlines(program, shell);
   addKeys(program, shell);
   addOpenReplay(program, shell);

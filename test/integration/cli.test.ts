@@ -320,3 +320,17 @@ describe('as a process of its own', () => {
     expect(lost.output()).toContain('There is no such erasure request');
   });
 });
+
+describe('connections', () => {
+  it('are paused and resumed, and the list says who waits for what', async () => {
+    const [first] = jsonLines((await lethe(['connections', 'list', '--json'])).out);
+    expect(first).toMatchObject({ name: 'default', state: 'open' });
+    const paused = await lethe(['connections', 'pause', 'default', '--reason', 'server upgrade', '--json']);
+    expect([paused.status, jsonLines(paused.out)]).toMatchObject([0, [{ state: 'paused' }]]);
+    expect((await lethe(['connections', 'list'])).out).toMatch(/default +paused .*server upgrade/);
+    const resumed = await lethe(['connections', 'resume', 'default', '--reason', 'done', '--json']);
+    expect(jsonLines(resumed.out)).toMatchObject([{ state: 'open' }]);
+    expect((await lethe(['connections', 'pause', 'other', '--reason', 'x'])).status).toBe(3);
+    expect((await lethe(['connections', 'pause', 'default'])).status).toBe(2);
+  });
+});
