@@ -1,7 +1,7 @@
 /**
  * Four projects. `fast` needs nothing but Node, so that a unit test does not wait for a database; `ground` starts one
  * Postgres and one Redis for the whole run (test/support/global-setup.js); `processes` has the suites that start whole
- * processes and databases of their own; `soak` those whose long form is `npm run soak`, on the same ground
+ * processes and databases of their own; `soak` those whose long form is `npm run test:long`, on the same ground
  * (docs/decisions/0006). `npm test` runs all, the fast ones first (test/support/sequencer.js); `npm run verify`, before
  * each commit, leaves out `processes` and `soak`. One alone: `npm test -- --selectProjects fast`.
  */

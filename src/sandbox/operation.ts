@@ -8,6 +8,8 @@ import type { ProjectRecord, SandboxState } from './state.ts';
 export interface AskedDeletion {
   readonly projectKey: string;
   readonly userId: string;
+  /** Also of a job that vanished. */
+  readonly jobId: number;
   readonly at: number;
 }
 

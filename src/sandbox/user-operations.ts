@@ -35,7 +35,8 @@ const deleteUser: Operation = forUser((world, { operationId, userId }, project) 
     return shapes.refusal(operationId, 409, 'a deletion job for this user is already scheduled or running');
   }
   const job = runner.create(project, userId);
-  deletionsAsked.push({ projectKey: project.projectKey, userId, at: job.createdAt });
+  const { jobId, createdAt: at } = job;
+  deletionsAsked.push({ projectKey: project.projectKey, userId, jobId, at });
   return success(shapes.job(job));
 });
 

@@ -31,7 +31,7 @@ const MOMENTS: readonly Moment[] = [
   { name: 'in verification, after a read', operationId: 'listUserSessions', phase: 'answered', call: 2 },
 ];
 
-/** `npm run soak` kills on each queue backend; `npm test` on one, Redis where there is one. */
+/** `npm run test:long` kills on each queue backend; `npm test` on one, Redis where there is one. */
 const BACKENDS = process.env['LETHE_SOAK'] === '1' ? queueBackends() : queueBackends().slice(-1);
 
 /** One deployment lives through all the deaths: who finishes an erasure is the one that dies in the next. */

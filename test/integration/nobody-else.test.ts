@@ -84,7 +84,7 @@ function mangled(url: string): string {
   );
 }
 
-/** `npm run soak` has all of them; `npm test` has as many as take some seconds. */
+/** `npm run test:long` has all of them; `npm test` has as many as take some seconds. */
 const IS_SOAK = process.env['LETHE_SOAK'] === '1';
 const PLAIN = IS_SOAK ? 700 : 100;
 const NASTY_ONES = IS_SOAK ? 300 : 60;
