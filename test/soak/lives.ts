@@ -1,13 +1,11 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { z } from 'zod';
 import type { FindLeak } from './leaks.ts';
 import type { PostgresServer } from './servers.ts';
 import type { Life, Supervised } from './supervised.ts';
 
-const line = z.object({
-  level: z.number(),
-  msg: z.string().optional(),
-  err: z.object({ code: z.string().optional() }).optional(),
-});
+const line = z.object({ level: z.number(), msg: z.string().optional() });
 
 /** Ends that nobody asked for, and what the logs call an error. */
 export function faultsOfLives(
@@ -44,6 +42,15 @@ function errorsIn(output: string): readonly string[] {
     const { level, msg = '' } = line.parse(JSON.parse(text));
     return level >= ERROR && !EXPECTED.includes(msg) ? [text.slice(0, 1_500)] : [];
   });
+}
+
+/** One file for each process, with all its lives. */
+export async function keepLogs(processes: readonly Supervised[], folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const { name, lives } of processes) {
+    const text = lives.map(({ output, status }) => `${output}--- ended with ${status}\n`).join('');
+    await writeFile(path.join(folder, `${name.replaceAll(' ', '-')}.log`), text);
+  }
 }
 
 /** Everything that was ever written to a log. */

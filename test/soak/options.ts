@@ -12,6 +12,8 @@ export interface SoakOptions {
   readonly seed: number;
   /** Where the counts of checks are written as jest writes its own, for `.ci/run`. */
   readonly outputFile: string | undefined;
+  /** Folder for what the processes wrote. */
+  readonly logs: string | undefined;
 }
 
 const schema = z.strictObject({
@@ -20,6 +22,7 @@ const schema = z.strictObject({
   queue: z.enum(['redis', 'postgres']).default('redis'),
   seed: z.coerce.number().int().min(0).optional(),
   'output-file': z.string().optional(),
+  logs: z.string().optional(),
 });
 
 /** Throws when an option is not known or out of its bounds. */
@@ -27,8 +30,8 @@ export function readOptions(args: readonly string[]): SoakOptions {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
     args: [...args],
-    options: { minutes: text, erasures: text, queue: text, seed: text, 'output-file': text },
+    options: { minutes: text, erasures: text, queue: text, seed: text, 'output-file': text, logs: text },
   });
-  const { 'output-file': outputFile, ...read } = schema.parse(values);
-  return { ...read, outputFile, seed: read.seed ?? Math.floor(Math.random() * 2 ** 31) };
+  const { 'output-file': outputFile, logs, ...read } = schema.parse(values);
+  return { ...read, outputFile, logs, seed: read.seed ?? Math.floor(Math.random() * 2 ** 31) };
 }

@@ -16,7 +16,7 @@ import {
 import { read, submit, type Accepted, type Client } from './client.ts';
 import type { Environment } from './environment.ts';
 import { dumpRedis, leakFinder, type FindLeak } from './leaks.ts';
-import { faultsOfLives, leaksInLogs } from './lives.ts';
+import { faultsOfLives, keepLogs, leaksInLogs } from './lives.ts';
 import type { SoakOptions } from './options.ts';
 import { makePopulation, type Person } from './people.ts';
 import { faultsOfCase } from './second-model.ts';
@@ -71,12 +71,13 @@ export async function soak(asked: SoakOptions, environment: Environment): Promis
   );
   say(`OpenReplay was called: ${words(Object.entries(report.calls))}`);
   say(`the API was called; by answer (0 is none): ${words(client.answers)}`);
-  await Promise.all([api, ...workers].map((process) => process.stop()));
+  const processes = [api, ...workers];
+  await Promise.all(processes.map((process) => process.stop()));
+  if (asked.logs !== undefined) await keepLogs(processes, asked.logs);
   const seen = await watch.stop();
   if (redis !== undefined) say(`Redis was searched ${seen.looks} times, with up to ${seen.keys} keys`);
   const requests = await readRequests(pool);
   const evidence: Evidence = { pool, population, accepted, report, leakIn };
-  const processes = [api, ...workers];
   return new Map([
     ['the API answers as it promises', client.faults],
     ['what was accepted is there once', faultsOfIntake(evidence, requests)],
