@@ -1,5 +1,6 @@
 import { beginTaskStep, type BegunStep } from '../src/app/begin-task-step.ts';
 import type { Connection, Deps, Work, WorkLease } from '../src/app/ports.ts';
+import { LetheError } from '../src/domain/errors.ts';
 import type { HeldWork } from './held-work.ts';
 import type { ServerMemory } from './server-memory.ts';
 
@@ -35,7 +36,7 @@ export async function withStep(
  * work went elsewhere meanwhile has failed on what others wrote: it came too late, which is no failure.
  */
 export async function guarded(
-  context: WorkerContext,
+  context: { readonly deps: Pick<Deps, 'pace' | 'store' | 'log'> },
   works: readonly Work[],
   step: () => Promise<void>,
 ): Promise<void> {
@@ -51,7 +52,13 @@ export async function guarded(
       ours = await deps.store.delayWork(waits, 'internal_error');
     } finally {
       const fields = { err: error, workIds: works.map((work) => work.id), kind: works[0]?.kind };
-      if (ours > 0) deps.log.error(fields, 'a step failed');
+      if (ours > 0 && isStoreAway(error)) deps.log.warn(fields, 'the database went away during a step');
+      else if (ours > 0) deps.log.error(fields, 'a step failed');
     }
   }
+}
+
+/** Then nothing is wrong with the step: nobody has to look at it. */
+function isStoreAway(error: unknown): boolean {
+  return error instanceof LetheError && error.code === 'STORE_UNAVAILABLE';
 }

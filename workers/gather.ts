@@ -22,13 +22,13 @@ export async function expire(context: WorkerContext, lease: WorkLease): Promise<
 }
 
 async function forWholeRequest(
-  { deps, held, memory }: WorkerContext,
+  { deps, held }: WorkerContext,
   lease: WorkLease,
   step: (deps: Deps, work: Work) => Promise<boolean>,
 ): Promise<void> {
   const works = await deps.store.takeWork([lease], deps.leaseMs);
   await held.during(works, () =>
-    guarded({ deps, held, memory }, works, async () => {
+    guarded({ deps }, works, async () => {
       for (const work of works) await step(deps, work);
     }),
   );

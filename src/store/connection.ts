@@ -114,13 +114,14 @@ function codeOf(error: unknown): string {
   return named && typeof error.code === 'string' ? error.code : '';
 }
 
+/** What pg says without a code; the last of it where a connection was lost between two statements. */
+const LOST =
+  /Connection terminated|timeout exceeded when trying to connect|Query read timeout|is not queryable/;
+
 /** SQLSTATE classes 08 (connection), 53 (resources), 57P0x (shutdown) and the sockets' own errors. */
 function translated(error: unknown): unknown {
   const code = codeOf(error);
   if (/^(08|53|57P0)/.test(code) || /^E[A-Z]+$/.test(code)) return new StoreUnavailableError(error);
   const message = error instanceof Error ? error.message : '';
-  const lost = /Connection terminated|timeout exceeded when trying to connect|Query read timeout/.test(
-    message,
-  );
-  return lost ? new StoreUnavailableError(error) : error;
+  return LOST.test(message) ? new StoreUnavailableError(error) : error;
 }
