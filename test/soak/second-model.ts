@@ -153,6 +153,7 @@ function faultsOfCompletion({ events, remote }: One): readonly string[] {
   const saw = (operationId: string, empty: (seen: Seen) => boolean) =>
     reads.some((seen) => seen.operationId === operationId && empty(seen));
   const verified = ofType(events, 'task.verified').at(-1);
+  if (ofType(events, 'task.created').length === 0) return faultsOfNobodyFound(remote, completedAt);
   const saysGone = verified?.data['user'] === 'absent' && verified.data['sessions_found'] === 0;
   return [
     ...(doneBefore.length > 0 || lastVanished ? [] : ['was completed before a job was']),
@@ -162,6 +163,15 @@ function faultsOfCompletion({ events, remote }: One): readonly string[] {
       : ['was completed; no read showed no sessions']),
     ...(saysGone ? [] : ['was completed; its last verification does not say that all is gone']),
   ];
+}
+
+/** Who was looked for by address and not found was gone: by a job of the other request. */
+function faultsOfNobodyFound({ jobs, log }: Remote, completedAt: number): readonly string[] {
+  const isGone = jobs.some(
+    ({ status, updatedAt }) => status === 'completed' && (updatedAt ?? Infinity) <= completedAt,
+  );
+  const stillThere = log.some(({ at, sessions }) => at > completedAt && sessions > 0);
+  return isGone && !stillThere ? [] : ['found nobody, while OpenReplay had the subject'];
 }
 
 /** Where it ends is where its fate leads; an id that must never be sent never was. */
