@@ -182,6 +182,7 @@ function openClients({ config, pool, logger }: Parts): readonly Client[] {
         store,
         pace: config.breaker,
         callIntervalMs: callIntervalOf(connection),
+        callTimeoutMs: connection.connectTimeoutMs + connection.responseTimeoutMs,
         log: logger,
       }),
     }),

@@ -4,8 +4,8 @@ import type { Log } from './ports.ts';
 
 /** How old what this process knows of a server may be: so long may a call still leave after another process shut it. */
 export const GATE_READ_MS = 250;
-/** A call on trial that never came back is given up. */
-const TRIAL_MS = 90_000;
+/** Beyond the longest call, until what became of a call on trial must be written. */
+const TRIAL_MARGIN_MS = 5_000;
 /** When a trial is under way, or nobody knows how long something lasts. */
 const SOON_MS = 1_000;
 const WHILE_PAUSED_MS = 30_000;
@@ -16,6 +16,8 @@ export interface GateOptions {
   readonly pace: BreakerPace;
   /** The least time between two calls of all processes together; 0 for as fast as they come. */
   readonly callIntervalMs: number;
+  /** The longest that a call can take. One on trial that is not back by then never comes back: its process was killed. */
+  readonly callTimeoutMs: number;
   readonly log: Log;
 }
 
@@ -50,8 +52,8 @@ export function createConnectionGate(options: GateOptions): CallGate {
   };
 }
 
-async function mayTry({ store, name }: GateOptions, shutForMs: number): Promise<boolean> {
-  return shutForMs <= 0 && (await store.beginTrial(name, TRIAL_MS));
+async function mayTry({ store, name, callTimeoutMs }: GateOptions, shutForMs: number): Promise<boolean> {
+  return shutForMs <= 0 && (await store.beginTrial(name, callTimeoutMs + TRIAL_MARGIN_MS));
 }
 
 function withheld(reason: WithheldReason, forMs: number): Withheld {

@@ -152,6 +152,7 @@ describe('gates of several processes', () => {
       store: createGateStore(stage.database.pool),
       pace: { failures: 3, baseMs: 400, maxMs: 60_000 },
       callIntervalMs,
+      callTimeoutMs: 2_000,
       log: stage.deps.log,
     });
   const trouble = (changes: Partial<CallTrouble> = {}): CallTrouble => ({
@@ -203,6 +204,17 @@ describe('gates of several processes', () => {
     expect((await gate().enter()).kind).toBe('pass');
   });
 
+  it('hold a trial open for no longer than a call can take: its process may be dead', async () => {
+    const one = gate();
+    await call(one, trouble({ atOnce: true }));
+    await reopens(one);
+    const { rows } = await stage.database.pool.query<{ ms: number }>(
+      `SELECT (extract(epoch FROM trial_until - now()) * 1000)::float8 AS ms FROM connection_states WHERE name = 'shared'`,
+    );
+    expect(rows[0]?.ms).toBeLessThanOrEqual(2_000 + 5_000);
+    expect(rows[0]?.ms).toBeGreaterThan(2_000);
+  });
+
   it('shut for twice as long when the trial fails', async () => {
     const one = gate();
     await call(one, trouble({ atOnce: true }));
@@ -243,6 +255,7 @@ describe('gates of several processes', () => {
       },
       pace: { failures: 3, baseMs: 400, maxMs: 60_000 },
       callIntervalMs: 0,
+      callTimeoutMs: 2_000,
       log: stage.deps.log,
     });
     expect(await lost.enter()).toMatchObject({ kind: 'withheld', reason: 'internal_error' });

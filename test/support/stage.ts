@@ -127,6 +127,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
         store: createGateStore(pool),
         pace: { failures: 8, baseMs: 100, maxMs: 1_000 },
         callIntervalMs: 0,
+        callTimeoutMs: 2_000,
         log,
         ...options.gate,
       }),
