@@ -13,10 +13,17 @@ const options = readOptions(process.argv.slice(2));
 say(
   `seed ${options.seed}: ${options.erasures} subjects, ${options.minutes} minutes, queue on ${options.queue}`,
 );
-const findings = await withEnvironment(options, (environment) => soak(options, environment));
-const failed = tell(findings);
-if (options.outputFile !== undefined) await writeSummary(options.outputFile, findings.size - failed, failed);
-process.exitCode = failed === 0 ? 0 : 1;
+try {
+  const findings = await withEnvironment(options, (environment) => soak(options, environment));
+  const failed = tell(findings);
+  if (options.outputFile !== undefined)
+    await writeSummary(options.outputFile, findings.size - failed, failed);
+  process.exit(failed === 0 ? 0 : 1);
+} catch (error) {
+  process.stdout.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.stdout.write(`the soak could not be done; --seed ${options.seed}\n`);
+  process.exit(1);
+}
 
 /** Prints each fault in a line of its own; answers how many checks failed. */
 function tell(found: Findings): number {

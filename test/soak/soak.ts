@@ -28,8 +28,9 @@ const AFTERWARDS = 0.05;
 const CALLERS = 8;
 /** One submission of so many is sent once more after it was accepted. */
 const SENT_AGAIN = 20;
-/** How long what is left may take to come to rest in peace. */
-const SETTLE_MS = 120_000;
+/** In peace, so long may nothing come to rest before what is left counts as stuck; and all of it, so long. */
+const STUCK_MS = 60_000;
+const SETTLE_MS = 600_000;
 const DUMP_MS = 2_000;
 
 const begun = Date.now();
@@ -134,9 +135,10 @@ async function submitFor(client: Client, person: Person): Promise<readonly Accep
 
 async function comeToRest({ pool }: Environment): Promise<void> {
   const deadline = Date.now() + SETTLE_MS;
-  let said = Infinity;
-  while (Date.now() < deadline) {
+  let [said, fewest, fewestAt] = [Infinity, Infinity, Date.now()];
+  while (Date.now() < Math.min(deadline, fewestAt + STUCK_MS)) {
     const restless = await countRestless(pool);
+    if (restless < fewest) [fewest, fewestAt] = [restless, Date.now()];
     if (restless === 0) {
       say('all have come to rest');
       return;
