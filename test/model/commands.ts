@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 import type { Policy } from '../../src/domain/policy.ts';
+import { REQUEST_TYPES, type RequestType } from '../../src/domain/request.ts';
 import { OTHER_PROJECT, PROJECT } from '../support/stage.ts';
 import {
   decided,
   DECISIONS,
+  downloadVerdict,
   gate,
+  isCaughtByStandingHold,
   isClosed,
   isUnderStandingHold,
   releasedTo,
@@ -18,6 +21,7 @@ import {
 import {
   callAs,
   deliver,
+  downloadAs,
   endCoolingOff,
   FAULTS,
   handOut,
@@ -47,8 +51,12 @@ const BODIES: Readonly<Record<DecisionName, unknown>> = {
   extend: { reason: 'words' },
   cancel: undefined,
   retry: undefined,
+  accept: { acceptIncomplete: true },
   close: { reason: 'words' },
 };
+
+/** Decisions whose route has another name. */
+const ROUTES: ReadonlyMap<DecisionName, string> = new Map([['accept', 'retry']]);
 
 function command(
   name: string,
@@ -87,6 +95,7 @@ async function mustStand(
 }
 
 interface Submission {
+  readonly type: RequestType;
   readonly subject: number;
   readonly kinds: readonly IdKind[];
   readonly everywhere: boolean;
@@ -100,6 +109,7 @@ function submission(of: Submission): Command {
     run: async (model, world) => {
       world.policy = of.policy;
       const json = {
+        type: of.type,
         subject: subjectOf(
           world.run,
           of.kinds.map((kind) => ({ kind, subject: of.subject })),
@@ -109,13 +119,21 @@ function submission(of: Submission): Command {
       const { answer, result } = await callAs(world, of.by, { target: 'POST /v1/erasure-requests', json });
       mustBe('submit', result, ['ok']);
       const request: ModelRequest = {
-        ...{ id: requestIdIn(answer), subject: of.subject, submitter: of.by, policy: of.policy },
+        ...{
+          id: requestIdIn(answer),
+          type: of.type,
+          subject: of.subject,
+          submitter: of.by,
+          policy: of.policy,
+        },
         ...{ knownBy: new Set(of.kinds), projects: of.everywhere ? 2 : 1, approvers: new Set() },
         ...{ decisions: [], verified: false, coolingOver: false, cancelAsked: false, extended: false },
-        seen: { state: 'received', attention: null, heldFrom: null, heldBy: null, tasks: [] },
+        gapsAccepted: false,
+        seen: { state: 'received', attention: null, heldFrom: null, heldBy: null, tasks: [], package: null },
       };
       model.requests.push(request);
-      const expected = isUnderStandingHold(model, request) ? 'on_hold' : gate(request);
+      const held = of.type === 'erasure' && isUnderStandingHold(model, request);
+      const expected = held ? 'on_hold' : gate(request);
       await mustStand(world, 'submit', new Map([[request, [expected]]]));
     },
   });
@@ -128,10 +146,10 @@ export function decision(of: { name: DecisionName; on: number; by: number }): Co
     run: async (model, world) => {
       const request = pick(model, on);
       const verdict = VERDICTS[name](model, request, by);
-      const target = `POST /v1/erasure-requests/${request.id}/${name}`;
+      const target = `POST /v1/erasure-requests/${request.id}/${ROUTES.get(name) ?? name}`;
       const { result } = await callAs(world, by, { target, json: BODIES[name] });
       mustBe(name, result, [verdict === 'again' ? 'ok' : verdict]);
-      const states = verdict === 'ok' ? decided(request, name, by) : [request.seen.state];
+      const states = verdict === 'ok' ? decided(model, request, { name, by }) : [request.seen.state];
       await mustStand(world, name, new Map([[request, states]]));
     },
   });
@@ -149,6 +167,19 @@ function reading(of: { on: number; by: number }): Command {
   });
 }
 
+function downloading(of: { on: number; by: number }): Command {
+  return command(`download(${of.on}, by ${of.by})`, {
+    check: thereIsOne,
+    run: async (model, world) => {
+      const request = pick(model, of.on);
+      const expected = downloadVerdict(request);
+      mustBe('download', await downloadAs(world, of.by, request.id), [expected]);
+      await mustStand(world, 'a download', new Map([[request, [request.seen.state]]]));
+      if (expected === 'ok') mustBe('the package', downloadVerdict(request), ['PACKAGE_GONE']);
+    },
+  });
+}
+
 function standingHold(of: { subject: number; kind: IdKind; by: number }): Command {
   return command(`hold subject(${of.subject}, ${of.kind}, by ${of.by})`, {
     check: thereIsOne,
@@ -159,7 +190,8 @@ function standingHold(of: { subject: number; kind: IdKind; by: number }): Comman
       mustBe('hold', result, ['ok']);
       model.holds.push({ id: requestIdIn(answer), on, stands: true });
       const caught = model.requests.filter(
-        (request) => !isClosed(request) && request.subject === on.subject && request.knownBy.has(on.kind),
+        (request) =>
+          isCaughtByStandingHold(request) && request.subject === on.subject && request.knownBy.has(on.kind),
       );
       await mustStand(world, 'a standing hold', new Map(caught.map((request) => [request, ['on_hold']])));
     },
@@ -202,6 +234,25 @@ export function step(of: { work: number; fault: Fault; stop?: Stop }): Command {
     run: async (_, world) => {
       const delivery = await handOut(world, work);
       if (delivery !== undefined) await deliver(world, delivery, { fault, stop });
+    },
+  });
+}
+
+/**
+ * Somebody decides while a worker is in the middle of a step for that very request: what holds, cancels and refuses must
+ * win over what is about to be sent.
+ */
+function meanwhile(of: { work: number; before: number; act: (on: number) => Command }): Command {
+  const stopped = step({ work: of.work, fault: 'none', stop: { how: 'paused', before: of.before } });
+  return command(`${stopped.toString()}, meanwhile ${of.act(0).toString()}, then resume`, {
+    check: (model) => stopped.check(model),
+    run: async (model, world) => {
+      const before = model.paused;
+      await stopped.run(model, world);
+      const on = model.requests.findIndex(({ id }) => id === world.run.deliveries.at(-1)?.requestId);
+      const act = of.act(Math.max(0, on));
+      if (act.check(model)) await act.run(model, world);
+      if (model.paused > before) await resume(world, before);
     },
   });
 }
@@ -275,8 +326,12 @@ const policy: fc.Arbitrary<Policy> = fc.record({
 });
 const kinds = fc.constantFrom<readonly IdKind[]>(['userId'], ['userId'], ['email'], ['userId', 'email']);
 const fault = fc.oneof({ weight: 3, arbitrary: fc.constant<Fault>('none') }, fc.constantFrom(...FAULTS));
-const stop = fc.record({ how: fc.constantFrom('killed', 'paused'), before: fc.integer({ min: 1, max: 7 }) });
-const submissions = fc.record({ subject, kinds, everywhere: fc.boolean(), by, policy }).map(submission);
+const stop = fc.record({
+  how: fc.constantFrom('killed', 'paused', 'withheld'),
+  before: fc.integer({ min: 1, max: 7 }),
+});
+const type = fc.oneof({ weight: 2, arbitrary: fc.constant('erasure') }, fc.constantFrom(...REQUEST_TYPES));
+const submissions = fc.record({ type, subject, kinds, everywhere: fc.boolean(), by, policy }).map(submission);
 const someDecision = fc
   .record({ name: fc.constantFrom(...DECISIONS, 'hold' as const, 'release' as const), on: number, by })
   .map(decision);
@@ -289,14 +344,28 @@ const passing = fc
   .map(decision);
 const steps = fc.record({ work: number, fault }).map(step);
 const plainStep = number.map((work) => step({ work, fault: 'none' }));
+const stopping = fc.constantFrom<DecisionName>('hold', 'hold', 'cancel', 'refuse');
+const decidedMeanwhile = fc
+  .record({ name: stopping, by })
+  .map((of) => (on: number) => decision({ ...of, on }));
+const heldMeanwhile = fc.record({ subject, kind, by }).map((of) => () => standingHold(of));
+const meanwhiles = fc
+  .record({
+    work: number,
+    before: fc.integer({ min: 2, max: 6 }),
+    act: fc.oneof(decidedMeanwhile, heldMeanwhile),
+  })
+  .map(meanwhile);
 const stopped = fc.record({ work: number, fault, stop }).map(step);
 
 /** As often as they stand here, so often are they drawn. */
 export const COMMANDS: fc.Arbitrary<Command>[] = [
   ...[submissions, submissions, submissions, passing, passing, someDecision, someDecision, someDecision],
   ...[plainStep, plainStep, plainStep, steps, steps, stopped, stopped, stopped],
+  ...[meanwhiles, meanwhiles, meanwhiles],
   ...[fc.boolean().map(nightfall), fc.constant(nightfall(false))],
   fc.record({ on: number, by }).map(reading),
+  fc.record({ on: number, by }).map(downloading),
   fc.record({ subject, kind, by }).map(standingHold),
   fc.record({ on: number, by }).map(standingRelease),
   number.map(delivery),

@@ -8,6 +8,7 @@ import { CLOSED, UNDER_WAY, type ModelRequest, type Seen } from './model.ts';
 
 const requestRow = z.object({
   id: z.string(),
+  type: z.string(),
   state: z.string(),
   attention: z.string().nullable(),
   outcome: z.string().nullable(),
@@ -42,9 +43,19 @@ const event = z.object({
   change: z.object({ from: z.string().nullable(), to: z.string() }).nullable(),
 });
 
+const packageRow = z.object({
+  request_id: z.string(),
+  state: z.string(),
+  gaps: z.number().nullable(),
+  parts: z.number(),
+  has_manifest: z.boolean(),
+  ungathered: z.array(z.string()),
+});
+
 type RequestRow = z.infer<typeof requestRow>;
 type TaskRow = z.infer<typeof taskRow>;
 type WorkRow = z.infer<typeof workRow>;
+type PackageRow = z.infer<typeof packageRow>;
 
 const snapshot = z.object({
   requests: z.array(requestRow),
@@ -53,6 +64,7 @@ const snapshot = z.object({
   events: z.array(eventRow),
   approvals: z.array(decisionRow),
   decisions: z.array(decisionRow),
+  packages: z.array(packageRow),
 });
 type Snapshot = z.infer<typeof snapshot>;
 
@@ -106,6 +118,7 @@ export function createChecker(pool: pg.Pool, keyIds: readonly string[]): Checker
           ...followTrail(of, before),
           ...judgeClosing(of, before),
           ...judgeWork(of),
+          ...judgePackage(of),
           ...judgeEnd(of),
           ...judgePeople(of, request, keyIds),
         ];
@@ -132,11 +145,11 @@ async function readAll(
   told: ReadonlyMap<string, Told>,
 ): Promise<Snapshot> {
   if (ids.length === 0)
-    return { requests: [], tasks: [], work: [], events: [], approvals: [], decisions: [] };
+    return { requests: [], tasks: [], work: [], events: [], approvals: [], decisions: [], packages: [] };
   const these = `(${ids.map((id) => pg.escapeLiteral(id)).join(', ')})`;
   const news = ids.map((id) => `(request_id = ${pg.escapeLiteral(id)} AND seq >= ${told.get(id)?.seq ?? 0})`);
-  const [requests, tasks, work, events, approvals, decisions] = await queryAll(pool, [
-    `SELECT id, state, attention, outcome, held_from, held_by, submitted_by, event_count,
+  const [requests, tasks, work, events, approvals, decisions, packages] = await queryAll(pool, [
+    `SELECT id, type, state, attention, outcome, held_from, held_by, submitted_by, event_count,
        (to_jsonb(r) - 'updated_at' - 'event_count')::text AS whole FROM erasure_requests r WHERE id IN ${these}`,
     `SELECT id, request_id, state, attention, rounds, verification, project_key, to_jsonb(t)::text AS whole
      FROM tasks t WHERE request_id IN ${these} ORDER BY id`,
@@ -145,8 +158,13 @@ async function readAll(
      WHERE ${news.join(' OR ')} ORDER BY request_id, seq`,
     `SELECT request_id, 'approved' AS kind, approved_by AS by FROM approvals WHERE request_id IN ${these}`,
     `SELECT request_id, kind, decided_by AS by FROM decisions WHERE request_id IN ${these} ORDER BY id`,
+    `SELECT request_id, state, gaps, manifest_sealed IS NOT NULL AS has_manifest,
+       (SELECT count(*)::int FROM package_parts WHERE package_parts.request_id = p.request_id) AS parts,
+       ARRAY(SELECT task_id FROM package_tasks WHERE package_tasks.request_id = p.request_id
+         AND gathered_at IS NULL) AS ungathered
+     FROM access_packages p WHERE request_id IN ${these}`,
   ]);
-  return snapshot.parse({ requests, tasks, work, events, approvals, decisions });
+  return snapshot.parse({ requests, tasks, work, events, approvals, decisions, packages });
 }
 
 function partOf(from: Snapshot, id: string): Part {
@@ -161,6 +179,7 @@ function partOf(from: Snapshot, id: string): Part {
     events: ours(from.events),
     approvals: ours(from.approvals),
     decisions: ours(from.decisions),
+    packages: ours(from.packages),
   };
 }
 
@@ -169,14 +188,28 @@ const ALLOWED: Readonly<Record<'request' | 'task', ReadonlyMap<string, readonly 
   task: new Map(Object.entries(TASK_TRANSITIONS)),
 };
 
+/** What the events say of an access package. What is withdrawn needs none: its request is closed by one. */
+const PACKAGE_EVENTS: ReadonlyMap<string, string> = new Map([
+  ['package.gathering', 'gathering'],
+  ['package.ready', 'ready'],
+  ['package.downloaded', 'downloaded'],
+  ['package.expired', 'expired'],
+]);
+const AFTER_THE_END = /^(subject\.read|package\.(download_begun|downloaded|expired))$/;
+
 /** No gap; each change one of the documented ones, from where the one before ended; and it ends in what is stored. */
-function followTrail({ request, tasks, events }: Part, told: Told): string[] {
+function followTrail({ request, tasks, events, packages }: Part, told: Told): string[] {
   const problems = events.flatMap((row) => followEvent(told, request.id, row));
   if (request.event_count !== told.seq)
     problems.push(`${request.event_count} events are counted, ${told.seq} are there`);
   for (const { id, state } of [request, ...tasks]) {
     if (told.states.get(id) !== state)
       problems.push(`${id} is ${state}, but its trail says ${told.states.get(id)}`);
+  }
+  for (const { state } of packages) {
+    const said = told.states.get('package');
+    const withdrawn = state === 'withdrawn' && ['refused', 'cancelled'].includes(request.state);
+    if (state !== said && !withdrawn) problems.push(`its package is ${state}, but its trail says ${said}`);
   }
   return problems;
 }
@@ -188,7 +221,9 @@ function followEvent(told: Told, requestId: string, row: z.infer<typeof eventRow
   if (row.seq !== expected || seq !== expected || type !== row.type)
     return [`event ${expected} is ${row.seq} (${seq}), ${type} (${row.type})`];
   const closed = CLOSED.has(told.states.get(requestId) ?? '');
-  if (closed && type !== 'subject.read') return [`${type} comes after the end`];
+  if (closed && !AFTER_THE_END.test(type)) return [`${type} comes after the end`];
+  const ofPackage = PACKAGE_EVENTS.get(type);
+  if (ofPackage !== undefined) told.states.set('package', ofPackage);
   return change === null ? [] : followChange(told, { change, type, id: taskId ?? requestId, taskId });
 }
 
@@ -217,6 +252,7 @@ function judgeClosing({ request, tasks }: Part, told: Told): string[] {
 }
 
 const STATES_OF_WORK: Readonly<Record<string, readonly string[]>> = {
+  gather: ['pending'],
   submit: ['pending', 'submitting'],
   poll: ['submitted'],
   verify: ['verifying'],
@@ -228,7 +264,7 @@ function judgeWork(part: Part): string[] {
   const { request, tasks, work } = part;
   if (CLOSED.has(request.state)) return judgeWorkOfClosed(part);
   const problems: string[] = [];
-  const hasDiscovery = work.some(({ task_id: taskId }) => taskId === null);
+  const hasDiscovery = work.some(({ kind }) => kind === 'discover');
   const needsDiscovery = ['cooling_off', 'discovering'].includes(request.state);
   if (needsDiscovery && !hasDiscovery) problems.push('nobody looks for its subject');
   if (request.state === 'needs_attention' && request.attention === null)
@@ -237,21 +273,68 @@ function judgeWork(part: Part): string[] {
   if (request.state === 'erasing' && !waits) problems.push('it is erasing, but no task is under way');
   for (const task of tasks) {
     const ours = work.filter(({ task_id: taskId }) => taskId === task.id);
-    problems.push(...judgeTaskWork(request, task, ours));
+    problems.push(...judgeTaskWork(part, task, ours));
   }
   return problems;
 }
 
-function judgeWorkOfClosed({ tasks, work }: Part): string[] {
-  const open = tasks.filter(({ state }) => UNDER_WAY.has(state)).map(({ state }) => state);
+function judgeWorkOfClosed({ request, tasks, work, packages }: Part): string[] {
+  // Who closes what could not be gathered whole leaves tasks that were never begun.
+  const closed = packages.length > 0 && request.outcome === 'closed_by_decision';
+  const open = tasks
+    .filter(({ state }) => UNDER_WAY.has(state) && !(closed && state === 'pending'))
+    .map(({ state }) => state);
+  const left = work.filter(({ kind }) => kind !== 'expire_package');
   return [
     ...(open.length > 0 ? [`it is closed with tasks that are ${open.join(', ')}`] : []),
-    ...(work.length > 0 ? [`it is closed with work: ${JSON.stringify(work)}`] : []),
+    ...(left.length > 0 ? [`it is closed with work: ${JSON.stringify(left)}`] : []),
   ];
 }
 
-function judgeTaskWork(request: RequestRow, task: TaskRow, work: readonly WorkRow[]): string[] {
-  const rests = task.state === 'pending' && request.state === 'on_hold';
+/** A package is gathered by somebody, kept for a while, and gone with all its data then. */
+function judgePackage(part: Part): string[] {
+  const { request, tasks, packages } = part;
+  const began = tasks.some(({ rounds }) => rounds.length > 0);
+  if (began && request.type === 'access') return ['something is deleted of who asks for access alone'];
+  const [kept] = packages;
+  if (kept === undefined) return request.state === 'gathering' ? ['it gathers into no package'] : [];
+  switch (kept.state) {
+    case 'gathering':
+      return began ? ['something is deleted before its copy is ready'] : judgeGathering(part, kept);
+    case 'ready':
+      if (!hasWork(part, 'expire_package', null)) return ['its package is kept for ever'];
+      return CLOSED_FOR_GOOD.has(request.state) ? ['its package outlives it'] : [];
+    default:
+      return judgeGone(part, kept);
+  }
+}
+
+function judgeGathering(part: Part, { ungathered }: PackageRow): string[] {
+  const { state, held_from: heldFrom } = part.request;
+  const idle = ungathered.filter((task) => !hasWork(part, 'gather', task));
+  return [
+    ...([state, heldFrom].includes('gathering') ? [] : ['nobody waits for its package']),
+    ...idle.map(() => 'nobody gathers for a task'),
+    ...(ungathered.length > 0 || hasWork(part, 'package', null) ? [] : ['nobody makes its package']),
+  ];
+}
+
+function judgeGone(part: Part, { parts, has_manifest: hasManifest }: PackageRow): string[] {
+  if (hasWork(part, 'expire_package', null)) return ['a package that is gone is to expire'];
+  return parts > 0 || hasManifest ? ['data is left of a package that is gone'] : [];
+}
+
+function hasWork({ work }: Part, kind: string, task: string | null): boolean {
+  return work.some((row) => row.kind === kind && row.task_id === task);
+}
+
+const CLOSED_FOR_GOOD: ReadonlySet<string> = new Set(['refused', 'cancelled']);
+
+function judgeTaskWork({ request, packages }: Part, task: TaskRow, work: readonly WorkRow[]): string[] {
+  // While a package is gathered, a task that is gathered waits for the others, or for a person.
+  const gathers =
+    packages.some(({ state }) => state === 'gathering') || request.attention === 'package_incomplete';
+  const rests = task.state === 'pending' && (request.state === 'on_hold' || gathers);
   if (UNDER_WAY.has(task.state) && work.length === 0 && !rests)
     return [`a task that is ${task.state} is stuck`];
   return work
@@ -269,6 +352,10 @@ function judgeEnd({ request, tasks, decisions }: Part): string[] {
   switch (request.outcome) {
     case 'erased':
       return tasks.length > 0 && tasks.every(gone) ? [] : ['it is completed, but not all of it is gone'];
+    case 'access_provided':
+      return request.type === 'access' && tasks.every(({ state }) => state === 'gathered')
+        ? []
+        : ['it is completed, but access was not given'];
     case 'nothing_found':
       return tasks.length === 0 ? [] : ['it has tasks, but nothing was found'];
     default:
@@ -292,12 +379,13 @@ function judgePeople(
   return problems;
 }
 
-function seenOf({ request, tasks }: Part): Seen {
+function seenOf({ request, tasks, packages: [kept] }: Part): Seen {
   return {
     state: request.state,
     attention: request.attention,
     heldFrom: request.held_from,
     heldBy: request.held_by,
     tasks: tasks.map(({ state, rounds }) => ({ state, rounds: rounds.length })),
+    package: kept === undefined ? null : { state: kept.state, gaps: kept.gaps ?? 0 },
   };
 }

@@ -1,4 +1,5 @@
 import type { Policy } from '../../src/domain/policy.ts';
+import type { RequestType } from '../../src/domain/request.ts';
 
 /**
  * The life of a request as the documents tell it, as plainly as it can be said: what a person may do when, and where the
@@ -21,10 +22,13 @@ export interface Seen {
   readonly heldFrom: string | null;
   readonly heldBy: string | null;
   readonly tasks: readonly { readonly state: string; readonly rounds: number }[];
+  /** The access package, and how many pieces of it could not be read; null where there is none. */
+  readonly package: { readonly state: string; readonly gaps: number } | null;
 }
 
 export interface ModelRequest {
   readonly id: string;
+  readonly type: RequestType;
   readonly subject: number;
   readonly submitter: number;
   readonly policy: Policy;
@@ -37,6 +41,8 @@ export interface ModelRequest {
   coolingOver: boolean;
   cancelAsked: boolean;
   extended: boolean;
+  /** Somebody takes the package without what could not be read. */
+  gapsAccepted: boolean;
   seen: Seen;
 }
 
@@ -77,6 +83,27 @@ export function isUnderStandingHold(model: Model, request: ModelRequest): boolea
   );
 }
 
+/** A standing hold keeps what may be deleted: data that is still to be given to the subject waits for nothing. */
+export function isCaughtByStandingHold({ type, seen }: ModelRequest): boolean {
+  if (CLOSED.has(seen.state) || type === 'access') return false;
+  if (type === 'erasure') return true;
+  return seen.state === 'erasing' || (seen.state === 'needs_attention' && !lacksData(seen));
+}
+
+/** What a download is answered with. */
+export function downloadVerdict({ seen }: ModelRequest): string {
+  switch (seen.package?.state) {
+    case undefined:
+      return 'PACKAGE_NOT_FOUND';
+    case 'gathering':
+      return 'PACKAGE_NOT_READY';
+    case 'ready':
+      return 'ok';
+    default:
+      return 'PACKAGE_GONE';
+  }
+}
+
 export const DECISIONS = [
   'verify-identity',
   'approve',
@@ -86,6 +113,7 @@ export const DECISIONS = [
   'extend',
   'cancel',
   'retry',
+  'accept',
   'close',
 ] as const;
 export type DecisionName = (typeof DECISIONS)[number];
@@ -100,6 +128,7 @@ export type Verdict =
   | 'REQUEST_CLOSED'
   | 'NOTHING_TO_RETRY'
   | 'TASKS_UNDER_WAY'
+  | 'NOTHING_TO_HOLD'
   | 'HOLD_STANDS';
 
 type Judge = (model: Model, request: ModelRequest, by: number) => Verdict;
@@ -120,6 +149,7 @@ export const VERDICTS: Readonly<Record<DecisionName, Judge>> = {
     return mayBe && untouched ? 'ok' : 'REQUEST_STATE_FORBIDS';
   },
   hold: (_, request) => {
+    if (request.type === 'access') return 'NOTHING_TO_HOLD';
     if (isClosed(request)) return 'REQUEST_STATE_FORBIDS';
     return request.seen.heldBy === 'person' ? 'again' : 'ok';
   },
@@ -135,16 +165,23 @@ export const VERDICTS: Readonly<Record<DecisionName, Judge>> = {
     if (request.cancelAsked) return 'again';
     return isClosed(request) ? 'REQUEST_CLOSED' : 'ok';
   },
-  retry: (_, { seen }) => {
-    if (seen.state !== 'needs_attention') return 'REQUEST_STATE_FORBIDS';
-    const again = seen.tasks.length === 0 || seen.tasks.some(({ state }) => MAY_BE_RETRIED.has(state));
-    return again ? 'ok' : 'NOTHING_TO_RETRY';
-  },
+  retry: (_, request) => retryVerdict(request),
+  accept: (_, request) => retryVerdict(request),
   close: (_, { seen }) => {
     if (seen.state !== 'needs_attention') return 'REQUEST_STATE_FORBIDS';
+    if (lacksData(seen)) return 'ok';
     return seen.tasks.some(({ state }) => UNDER_WAY.has(state)) ? 'TASKS_UNDER_WAY' : 'ok';
   },
 };
+
+function retryVerdict({ seen }: ModelRequest): Verdict {
+  if (seen.state !== 'needs_attention') return 'REQUEST_STATE_FORBIDS';
+  if (lacksData(seen) || seen.tasks.length === 0) return 'ok';
+  return seen.tasks.some(({ state }) => MAY_BE_RETRIED.has(state)) ? 'ok' : 'NOTHING_TO_RETRY';
+}
+
+/** A person decides about a package that lacks something. */
+const lacksData = ({ attention }: Seen): boolean => attention === 'package_incomplete';
 
 const MAY_BE_RETRIED: ReadonlySet<string> = new Set(['failed', 'residue']);
 export const UNDER_WAY: ReadonlySet<string> = new Set(['pending', 'submitting', 'submitted', 'verifying']);
@@ -159,6 +196,7 @@ const KEPT_AS: Readonly<Record<DecisionName, string>> = {
   extend: 'extended',
   cancel: 'cancelled',
   retry: 'retried',
+  accept: 'retried',
   close: 'closed',
 };
 
@@ -167,7 +205,11 @@ const KEPT_AS: Readonly<Record<DecisionName, string>> = {
  *
  * @returns the states the request may be in now
  */
-export function decided(request: ModelRequest, decision: DecisionName, by: number): readonly string[] {
+export function decided(
+  model: Model,
+  request: ModelRequest,
+  { name: decision, by }: { name: DecisionName; by: number },
+): readonly string[] {
   request.decisions.push({ kind: KEPT_AS[decision], by });
   const before = request.seen.state;
   switch (decision) {
@@ -190,12 +232,23 @@ export function decided(request: ModelRequest, decision: DecisionName, by: numbe
       request.cancelAsked = true;
       return cancelledTo(request);
     case 'retry':
-      return [request.seen.tasks.length === 0 ? 'discovering' : 'erasing'];
+    case 'accept':
+      return [retriedTo(model, request, decision)];
     case 'close':
       return ['completed'];
     default:
       return decision satisfies never;
   }
+}
+
+function retriedTo(model: Model, request: ModelRequest, how: 'retry' | 'accept'): string {
+  const { seen, type } = request;
+  if (!lacksData(seen)) return seen.tasks.length === 0 ? 'discovering' : 'erasing';
+  // What has expired cannot be accepted: nobody ever got it.
+  request.gapsAccepted = how === 'accept' && seen.package?.state !== 'expired';
+  if (!request.gapsAccepted) return 'gathering';
+  if (type === 'access') return 'completed';
+  return isUnderStandingHold(model, request) ? 'on_hold' : 'erasing';
 }
 
 /** It goes on where it was, as far as its gates let it; its tasks may have come to their end meanwhile. */
@@ -221,7 +274,7 @@ function cancelledTo({ seen }: ModelRequest): readonly string[] {
 
 /** Why OpenReplay must not be told now to delete the subject for this request; undefined when it may be. */
 export function deletionForbidden(model: Model, request: ModelRequest): string | undefined {
-  const { seen, policy } = request;
+  const { seen } = request;
   if (isClosed(request)) return `the request is ${seen.state}`;
   if (seen.state === 'on_hold') return 'the request is on hold';
   const onSubject = model.holds.some(
@@ -229,8 +282,19 @@ export function deletionForbidden(model: Model, request: ModelRequest): string |
       stands && on.subject === request.subject && (on.kind === 'userId' || request.knownBy.has(on.kind)),
   );
   if (onSubject) return 'a standing hold is on the subject';
-  if (policy.identityRequired && !request.verified) return 'the identity is not established';
-  if (request.approvers.size < policy.approvalsNeeded) return 'it is not approved';
-  if (policy.coolingOffMs > 0 && !request.coolingOver) return 'it cools off';
-  return request.cancelAsked ? 'somebody asked to cancel it' : undefined;
+  if (request.cancelAsked) return 'somebody asked to cancel it';
+  return gateForbids(request) ?? copyForbids(request);
+}
+
+function gateForbids({ policy, verified, approvers, coolingOver }: ModelRequest): string | undefined {
+  if (policy.identityRequired && !verified) return 'the identity is not established';
+  if (approvers.size < policy.approvalsNeeded) return 'it is not approved';
+  return policy.coolingOffMs > 0 && !coolingOver ? 'it cools off' : undefined;
+}
+
+function copyForbids({ type, seen, gapsAccepted }: ModelRequest): string | undefined {
+  if (type === 'erasure') return undefined;
+  if (type === 'access') return 'access alone is asked for';
+  if (seen.package === null || seen.package.state === 'gathering') return 'the copy is not ready';
+  return seen.package.gaps > 0 && !gapsAccepted ? 'the copy lacks something' : undefined;
 }

@@ -61,14 +61,14 @@ describe.each(worlds)('$runs random lives of requests, seed $seed', ({ seed, run
   );
 });
 
-/** Nothing is held any more, everybody agrees, and nothing fails: every request must come to its end. */
+/** Nothing is held any more, everybody agrees, and nothing fails: every request must come to its end, and packages expire. */
 async function bringToAnEnd(model: Model, world: World): Promise<void> {
   const does = async (command: Command) => {
     if (command.check(model)) await command.run(model, world);
   };
   while (model.paused > 0) await does(resumption(0));
   for (const [on, hold] of model.holds.entries()) if (hold.stands) await does(standingRelease({ on, by: 0 }));
-  for (let round = 0; !model.requests.every(isClosed); round += 1) {
+  for (let round = 0; !model.requests.every(isClosed) || (await countWork(world)) > 0; round += 1) {
     if (round === MOST_ROUNDS)
       throw new Error(`never ends: ${JSON.stringify(model.requests.map(({ seen }) => seen))}`);
     for (const command of helping(model, round)) await does(command);

@@ -14,8 +14,8 @@ import { verify } from '../../workers/verify.ts';
  * to OpenReplay: for good, as when its process is killed, or for a while, as when its process is slow.
  */
 
-/** Called before each call a step makes, with the call's name. */
-export type Before = (call: string) => Promise<void>;
+/** Called before each call a step makes, with the call's name. An answer is the call's own: it is not made then. */
+export type Before = (call: string, to: 'store' | 'server') => Promise<unknown>;
 
 /** What a killed step gets for every further call: it reaches nothing any more. */
 export class KilledError extends Error {
@@ -60,7 +60,11 @@ async function perform(context: WorkerContext, work: HandedOut): Promise<void> {
 function watched(deps: Deps, before: Before): Deps {
   const connections = [...deps.connections].map(([name, connection]): [string, Connection] => [
     name,
-    { ...connection, api: eachCall(connection.api, before) },
+    {
+      ...connection,
+      api: eachCall(connection.api, (call) => before(call, 'server')),
+      records: eachCall(connection.records, (call) => before(call, 'server')),
+    },
   ]);
   const log: Deps['log'] = {
     ...deps.log,
@@ -69,17 +73,23 @@ function watched(deps: Deps, before: Before): Deps {
       if (!killed) deps.log.error(fields, message);
     },
   };
-  return { ...deps, log, store: eachCall(deps.store, before), connections: new Map(connections) };
+  return {
+    ...deps,
+    log,
+    store: eachCall(deps.store, (call) => before(call, 'store')),
+    connections: new Map(connections),
+  };
 }
 
 /** The same, but that each call waits for `before`. */
-function eachCall<T extends object>(target: T, before: Before): T {
+function eachCall<T extends object>(target: T, before: (call: string) => Promise<unknown>): T {
   return new Proxy(target, {
     get: (of, name): unknown => {
       const member: unknown = Reflect.get(of, name);
       if (typeof member !== 'function') return member;
       return async (...args: unknown[]): Promise<unknown> => {
-        await before(String(name));
+        const instead = await before(String(name));
+        if (instead !== undefined) return instead;
         return Reflect.apply(member, of, args);
       };
     },

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { Deps, HandedOut } from '../../src/app/ports.ts';
-import { noFaults } from '../../src/sandbox/faults.ts';
+import type { Outcome } from '../../src/domain/openreplay.ts';
+import { noFaults, type Faults } from '../../src/sandbox/faults.ts';
+import { download } from '../support/access.ts';
 import { openApi, PERSON, problemIn, viewIn, type Answer, type Api, type TestKey } from '../support/api.ts';
 import { openStage, OTHER_PROJECT, PROJECT, type Stage } from '../support/stage.ts';
 import { createChecker, type Checker } from './invariants.ts';
@@ -13,6 +15,7 @@ export const FAULTS = [
   'errors500',
   'unauthorized',
   'jobHiccup404',
+  'eventsHiccup404',
   'cutAfterDelete',
   'vanishJobs',
   'cancelledByOthers',
@@ -20,9 +23,12 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** How a worker can fail: before which of a step's calls it is killed, or stands still until it is resumed. */
+/**
+ * How a worker can fail: before which of a step's calls it is killed, or stands still until it is resumed, or the gate of
+ * the connection shuts, so that no further call is made.
+ */
 export interface Stop {
-  readonly how: 'killed' | 'paused';
+  readonly how: 'killed' | 'paused' | 'withheld';
   /** From 1. */
   readonly before: number;
 }
@@ -74,6 +80,10 @@ export async function openWorld(): Promise<World> {
     projects: [PROJECT, OTHER_PROJECT],
     // Jobs run when the test says that it is night.
     sandbox: { jobDelayMs: HOUR_MS, analyticsLagMs: 0, sessionsPerJob: 2 },
+    // The gate keeps a time of its own, and nothing here may depend on how long it took: steps are stopped as it would.
+    gate: false,
+    // A subject's data takes some steps.
+    access: { expiresAfterMs: HOUR_MS, callsPerStep: 4 },
     pace: {
       verification: { settleMs: 0, retryMs: 1, requireUserAbsent: true },
       rounds: { max: 4, maxFailedJobs: 2 },
@@ -185,6 +195,17 @@ export async function callAs(
   return { answer, result: answer.status < 300 ? 'ok' : problemIn(answer).code };
 }
 
+/** Downloads the access package as the person with that number. `ok` when it came whole, else the problem's code. */
+export async function downloadAs({ api, keys }: World, by: number, requestId: string): Promise<string> {
+  const key = keys[by];
+  if (key === undefined) throw new Error(`there is no person ${by}`);
+  const { status, bytes } = await download(api.port, `/v1/erasure-requests/${requestId}/access-package`, {
+    key,
+  });
+  if (status === 200) return 'ok';
+  return problemIn({ status, headers: {}, body: bytes.toString('utf8') }).code;
+}
+
 export const requestIdIn = (answer: Answer): string => viewIn(answer).id;
 
 const workRows = z.array(
@@ -258,19 +279,26 @@ export async function deliver(
   }
 }
 
+const WITHHELD: Outcome<never> = {
+  ok: false,
+  failure: { kind: 'withheld', reason: 'server_error', untilMs: 0 },
+};
+
 /**
  * The deletion is sent right after the last look. What is held in that instant is called back when its answer is written,
  * so no step is paused there, only killed.
  */
 function stopping(stop: Stop | undefined, paused: () => void, resumed: Promise<void>): Before {
   let calls = 0;
-  return async (call) => {
+  return async (call, to) => {
     calls += 1;
-    if (stop === undefined || calls < stop.before) return;
+    if (stop === undefined || calls < stop.before) return undefined;
     if (stop.how === 'killed') throw new KilledError();
-    if (calls > stop.before || call === 'deleteUser') return;
+    if (stop.how === 'withheld') return to === 'server' ? WITHHELD : undefined;
+    if (calls > stop.before || call === 'deleteUser') return undefined;
     paused();
     await resumed;
+    return undefined;
   };
 }
 
@@ -285,9 +313,21 @@ export async function resume({ run }: World, number: number): Promise<void> {
   run.acting = undefined;
 }
 
+const FAULTY: Readonly<Record<Fault, Partial<Faults>>> = {
+  none: {},
+  errors500: { errors500: 1 },
+  unauthorized: { unauthorized: 1 },
+  jobHiccup404: { jobHiccup404: 1 },
+  // The events of a session cannot be read: the package lacks something.
+  eventsHiccup404: { jobHiccup404: { listSessionEvents: 1 } },
+  cutAfterDelete: { cutAfterDelete: 1 },
+  vanishJobs: { vanishJobs: 1 },
+  cancelledByOthers: { cancelledByOthers: 1 },
+  completesAfterCancel: { completesAfterCancel: true },
+};
+
 async function withFault<T>({ stage: { sandbox } }: World, fault: Fault, use: () => Promise<T>): Promise<T> {
-  if (fault === 'completesAfterCancel') sandbox.faults[fault] = true;
-  else if (fault !== 'none') sandbox.faults[fault] = 1;
+  Object.assign(sandbox.faults, FAULTY[fault]);
   try {
     return await use();
   } finally {
