@@ -84,6 +84,8 @@ async function eraseAgain(deps: Deps, { tx, scope, actor }: Deciding): Promise<v
 }
 
 async function resumeAccess(deps: Deps, { tx, scope, actor }: Deciding, accept: boolean): Promise<void> {
-  if (accept) await goOn(tx, deps, { scope, incomplete: false, actor });
+  const kept = await tx.findPackage(scope.request.id);
+  // What has expired was given to nobody, and cannot be accepted: an erasure would take the last copy.
+  if (accept && kept?.state !== 'expired') await goOn(tx, deps, { scope, incomplete: false, actor });
   else await gatherAgain(tx, deps, { scope, actor });
 }

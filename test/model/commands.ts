@@ -23,7 +23,6 @@ import {
   deliver,
   downloadAs,
   endCoolingOff,
-  FAULTS,
   handOut,
   judge,
   night,
@@ -101,6 +100,8 @@ interface Submission {
   readonly everywhere: boolean;
   readonly by: number;
   readonly policy: Policy;
+  /** Tasks that discovery is expected to make. */
+  readonly expected: number | null;
 }
 
 function submission(of: Submission): Command {
@@ -114,6 +115,7 @@ function submission(of: Submission): Command {
           world.run,
           of.kinds.map((kind) => ({ kind, subject: of.subject })),
         ),
+        ...(of.expected !== null && { expect: { tasks: of.expected } }),
         projectKeys: of.everywhere ? [PROJECT, OTHER_PROJECT] : [PROJECT],
       };
       const { answer, result } = await callAs(world, of.by, { target: 'POST /v1/erasure-requests', json });
@@ -305,6 +307,26 @@ export function coolingEnd(on: number): Command {
   });
 }
 
+/** What people have to do for a request now: of all that can be decided, what takes it on. */
+const HELPFUL: ReadonlyMap<string, DecisionName> = new Map([
+  ['awaiting_identity', 'verify-identity'],
+  ['awaiting_approval', 'approve'],
+]);
+
+function helping(of: { on: number; turn: number }): Command {
+  const { on, turn } = of;
+  return command(`help(${on}, turn ${turn})`, {
+    check: thereIsOne,
+    run: async (model, world) => {
+      const { seen, submitter } = pick(model, on);
+      const name = HELPFUL.get(seen.state);
+      const by = (submitter + 1 + turn) % 3;
+      if (name !== undefined) await decision({ name, on, by }).run(model, world);
+      else if (seen.state === 'cooling_off') await coolingEnd(on).run(model, world);
+    },
+  });
+}
+
 function visiting(subject: number): Command {
   return command(`visit(${subject})`, {
     check: thereIsOne,
@@ -320,20 +342,26 @@ const by = fc.nat(2);
 const subject = fc.constantFrom(...SUBJECTS);
 const kind = fc.constantFrom<IdKind>('userId', 'email');
 const policy: fc.Arbitrary<Policy> = fc.record({
-  identityRequired: fc.boolean(),
-  approvalsNeeded: fc.constantFrom(0, 0, 1, 2),
-  coolingOffMs: fc.constantFrom(0, 0, 3_600_000),
+  identityRequired: fc.constantFrom(false, false, true),
+  approvalsNeeded: fc.constantFrom(0, 0, 0, 1, 2),
+  coolingOffMs: fc.constantFrom(0, 0, 0, 3_600_000),
 });
 const kinds = fc.constantFrom<readonly IdKind[]>(['userId'], ['userId'], ['email'], ['userId', 'email']);
-const fault = fc.oneof({ weight: 3, arbitrary: fc.constant<Fault>('none') }, fc.constantFrom(...FAULTS));
+const fault = fc.oneof(fc.constant('none' as const), number);
 const stop = fc.record({
   how: fc.constantFrom('killed', 'paused', 'withheld'),
   before: fc.integer({ min: 1, max: 7 }),
 });
 const type = fc.oneof({ weight: 2, arbitrary: fc.constant('erasure') }, fc.constantFrom(...REQUEST_TYPES));
-const submissions = fc.record({ type, subject, kinds, everywhere: fc.boolean(), by, policy }).map(submission);
+const expected = fc.constantFrom(null, null, null, null, null, 1, 2);
+export const submissions = fc
+  .record({ type, subject, kinds, everywhere: fc.boolean(), by, policy, expected })
+  .map(submission);
 const someDecision = fc
   .record({ name: fc.constantFrom(...DECISIONS, 'hold' as const, 'release' as const), on: number, by })
+  .map(decision);
+const forAttention = fc
+  .record({ name: fc.constantFrom<DecisionName>('retry', 'retry', 'accept', 'close'), on: number, by })
   .map(decision);
 const passing = fc
   .record({
@@ -358,19 +386,22 @@ const meanwhiles = fc
   .map(meanwhile);
 const stopped = fc.record({ work: number, fault, stop }).map(step);
 
+const helps = fc.record({ on: number, turn: fc.nat(1) }).map(helping);
+const downloads = fc.record({ on: number, by }).map(downloading);
+const nights = fc.boolean().map(nightfall);
+
 /** As often as they stand here, so often are they drawn. */
 export const COMMANDS: fc.Arbitrary<Command>[] = [
-  ...[submissions, submissions, submissions, passing, passing, someDecision, someDecision, someDecision],
-  ...[plainStep, plainStep, plainStep, steps, steps, stopped, stopped, stopped],
+  ...[submissions, submissions, helps, helps, helps, helps, passing],
+  ...[someDecision, someDecision, forAttention, forAttention, downloads],
+  ...[plainStep, plainStep, plainStep, plainStep, plainStep, steps, steps, steps, stopped, stopped],
   ...[meanwhiles, meanwhiles, meanwhiles],
-  ...[fc.boolean().map(nightfall), fc.constant(nightfall(false))],
+  ...[nights, nights, fc.constant(nightfall(false))],
   fc.record({ on: number, by }).map(reading),
-  fc.record({ on: number, by }).map(downloading),
   fc.record({ subject, kind, by }).map(standingHold),
-  fc.record({ on: number, by }).map(standingRelease),
+  ...Array.from({ length: 2 }, () => fc.record({ on: number, by }).map(standingRelease)),
   number.map(delivery),
   number.map(handingOut),
-  ...[number.map(resumption), number.map(resumption)],
-  ...[number.map(coolingEnd), number.map(coolingEnd)],
+  number.map(resumption),
   subject.map(visiting),
 ];

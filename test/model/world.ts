@@ -9,19 +9,27 @@ import { createChecker, type Checker } from './invariants.ts';
 import { deletionForbidden, SUBJECTS, type IdKind, type Identifier, type Model } from './model.ts';
 import { createStepRunner, KilledError, type Before, type StepRunner } from './worker.ts';
 
-/** How a step can go wrong at OpenReplay while it runs. */
-export const FAULTS = [
-  'none',
-  'errors500',
-  'unauthorized',
-  'jobHiccup404',
-  'eventsHiccup404',
-  'cutAfterDelete',
-  'vanishJobs',
-  'cancelledByOthers',
-  'completesAfterCancel',
-] as const;
-export type Fault = (typeof FAULTS)[number];
+/** How each kind of step can go wrong at OpenReplay while it runs. */
+const FAULTY: Readonly<Record<HandedOut['kind'], readonly Partial<Faults>[]>> = {
+  discover: [{ errors500: 1 }, { unauthorized: 1 }],
+  // The events of a session cannot be read: the package lacks something.
+  gather: [{ jobHiccup404: { listSessionEvents: 1 } }, { errors500: 1 }],
+  package: [],
+  submit: [
+    { cutAfterDelete: 1 },
+    { errors500: 1 },
+    { unauthorized: 1 },
+    { vanishJobs: 1 },
+    { cancelledByOthers: 1 },
+  ],
+  poll: [{ jobHiccup404: 1 }, { errors500: 1 }],
+  verify: [{ errors500: 1 }, { unauthorized: 1 }],
+  cancel: [{ completesAfterCancel: true }, { jobHiccup404: 1 }, { errors500: 1 }],
+  expire_package: [],
+};
+
+/** None, or the one with that number of what can go wrong with the step. */
+export type Fault = number | 'none';
 
 /**
  * How a worker can fail: before which of a step's calls it is killed, or stands still until it is resumed, or the gate of
@@ -86,7 +94,8 @@ export async function openWorld(): Promise<World> {
     access: { expiresAfterMs: HOUR_MS, callsPerStep: 4 },
     pace: {
       verification: { settleMs: 0, retryMs: 1, requireUserAbsent: true },
-      rounds: { max: 4, maxFailedJobs: 2 },
+      // A person is needed soon.
+      rounds: { max: 2, maxFailedJobs: 1 },
     },
   });
   const errors: string[] = [];
@@ -268,7 +277,7 @@ export async function deliver(
     goOn = resolve;
   });
   run.acting = delivery.requestId;
-  const ended = withFault(world, how.fault, () =>
+  const ended = withFault(world, faultsOf(delivery.work, how.fault), () =>
     world.steps.run(delivery.work, stopping(how.stop, paused, resumed)),
   );
   const outcome = await Promise.race([ended.then(() => 'ended' as const), isPaused]);
@@ -313,21 +322,17 @@ export async function resume({ run }: World, number: number): Promise<void> {
   run.acting = undefined;
 }
 
-const FAULTY: Readonly<Record<Fault, Partial<Faults>>> = {
-  none: {},
-  errors500: { errors500: 1 },
-  unauthorized: { unauthorized: 1 },
-  jobHiccup404: { jobHiccup404: 1 },
-  // The events of a session cannot be read: the package lacks something.
-  eventsHiccup404: { jobHiccup404: { listSessionEvents: 1 } },
-  cutAfterDelete: { cutAfterDelete: 1 },
-  vanishJobs: { vanishJobs: 1 },
-  cancelledByOthers: { cancelledByOthers: 1 },
-  completesAfterCancel: { completesAfterCancel: true },
-};
+function faultsOf({ kind }: HandedOut, fault: Fault): Partial<Faults> {
+  const faults = FAULTY[kind];
+  return fault === 'none' ? {} : (faults[fault % Math.max(1, faults.length)] ?? {});
+}
 
-async function withFault<T>({ stage: { sandbox } }: World, fault: Fault, use: () => Promise<T>): Promise<T> {
-  Object.assign(sandbox.faults, FAULTY[fault]);
+async function withFault<T>(
+  { stage: { sandbox } }: World,
+  faults: Partial<Faults>,
+  use: () => Promise<T>,
+): Promise<T> {
+  Object.assign(sandbox.faults, faults);
   try {
     return await use();
   } finally {
