@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { isEmailAddress } from '../domain/email.ts';
 import { LetheError } from '../domain/errors.ts';
 import type { Actor } from '../domain/events.ts';
-import { mayErase, type ErasureRequest, type Subject } from '../domain/request.ts';
+import { mayErase, type ErasureRequest, type Subject, type SubjectRef } from '../domain/request.ts';
 import { requestStatesBefore } from '../domain/states.ts';
 import { putOnHold, takeOffHold } from './hold.ts';
 import type { Deps } from './ports.ts';
@@ -15,8 +16,12 @@ export const holdId = z.string().regex(HOLD_ID).meta({ id: 'HoldId' });
 
 /** A hold takes one identifier; a person known by two has two holds. Code HOLD_SUBJECT_INVALID. */
 export class HoldSubjectInvalidError extends LetheError {
-  constructor() {
-    super('HOLD_SUBJECT_INVALID', 'A hold is on one identifier: either userId or email.');
+  readonly pointer: '/subject' | '/subject/email';
+  readonly expected: string;
+  constructor(pointer: '/subject' | '/subject/email', expected: string) {
+    super('HOLD_SUBJECT_INVALID', `A hold needs at ${pointer}: ${expected}.`);
+    this.pointer = pointer;
+    this.expected = expected;
   }
 }
 
@@ -46,8 +51,7 @@ export async function createHold(
   command: { subject: Subject; reason: string; apiKeyId: string },
 ): Promise<HoldView> {
   const { subject, reason, apiKeyId } = command;
-  const [ref, ...more] = deps.vault.subjectRefs(subject);
-  if (ref === undefined || more.length > 0) throw new HoldSubjectInvalidError();
+  const ref = onlyRef(deps, subject);
   const id = deps.newId('hd');
   const actor: Actor = { kind: 'api_key', id: apiKeyId };
   const hold = await deps.store.transaction(async (tx) => {
@@ -71,6 +75,16 @@ export async function createHold(
     await holdOne(deps, { requestId, holdId: id, actor });
   }
   return viewOfHold(deps, hold);
+}
+
+function onlyRef({ vault }: Pick<Deps, 'vault'>, subject: Subject): SubjectRef {
+  const [ref, ...more] = vault.subjectRefs(subject);
+  if (ref === undefined || more.length > 0)
+    throw new HoldSubjectInvalidError('/subject', 'one identifier: either userId or email');
+  // No request is ever for such a subject, so the hold would keep nothing and look as if it did.
+  if (subject.email !== undefined && !isEmailAddress(subject.email))
+    throw new HoldSubjectInvalidError('/subject/email', 'an e-mail address');
+  return ref;
 }
 
 /** Where access is asked for, a hold on the subject is looked at when the deletion would begin, and no sooner. */

@@ -46,7 +46,8 @@ export const retryCommand = z
         .optional()
         .meta({ description: 'How many users in projects are right, where more or fewer were expected.' }),
       acceptIncomplete: z.boolean('true or false').optional().meta({
-        description: 'Goes on with an access package that lacks something, in place of gathering it again.',
+        description:
+          'Goes on with an access package that lacks something, in place of gathering it again, unless it has expired.',
       }),
     },
     object,

@@ -27,8 +27,8 @@ function problemOfUseCase(error: LetheError): HttpProblem {
   }
   if (error instanceof ImportStoppedError) return problemOfStop(error);
   if (error instanceof HoldSubjectInvalidError) {
-    const detail = 'expected one identifier: either userId or email';
-    return invalidFields('COMMAND_INVALID', [{ pointer: '/subject', detail }]);
+    const { pointer, expected } = error;
+    return invalidFields('COMMAND_INVALID', [{ pointer, detail: `expected ${expected}` }]);
   }
   if (error instanceof ExpiryPassedError) {
     return invalidFields('COMMAND_INVALID', [{ pointer: '/expiresAt', detail: 'expected a time to come' }]);

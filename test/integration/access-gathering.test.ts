@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { beginTaskStep, type BegunStep } from '../../src/app/begin-task-step.ts';
 import { gatherTask } from '../../src/app/gather-task.ts';
+import { retryRequest } from '../../src/app/retry-request.ts';
 import { createHold } from '../../src/app/standing-holds.ts';
 import type { Connection } from '../../src/app/ports.ts';
 import type { WorkKind } from '../../src/domain/work.ts';
@@ -192,6 +193,25 @@ describe('a package that is ready', () => {
     checkTrail(view, await stage.trail(id));
     const { rows } = await pool.query('SELECT 1 FROM package_parts WHERE request_id = $1', [id]);
     expect(rows).toEqual([]);
+  });
+});
+
+describe('a package that lacks something', () => {
+  it('is gathered again when it is accepted after it expired: nobody has got it', async () => {
+    addPerson(stage, { userId: 'too late', sessions: 1, eventsCount: 1 });
+    stage.sandbox.script('listSessionEvents', 'jobHiccup404');
+    const id = await ask(stage, { userId: 'too late', type: 'access' });
+    await doAll();
+    expect(await stage.show(id)).toMatchObject({ attention: 'package_incomplete' });
+    await stage.database.pool.query('UPDATE work SET run_at = now() WHERE request_id = $1', [id]);
+    expect(await doAll()).toEqual(['expire_package']);
+
+    const accepted = { requestId: id, apiKeyId: stage.apiKeyId, acceptIncomplete: true };
+    expect(await retryRequest(stage.deps, accepted)).toMatchObject({ state: 'gathering' });
+    expect(await doAll()).toEqual(['gather', 'package']);
+    const view = await stage.show(id);
+    expect(view).toMatchObject({ outcome: 'access_provided', accessPackage: { state: 'ready', gaps: 0 } });
+    checkTrail(view, await stage.trail(id));
   });
 });
 

@@ -39,7 +39,9 @@ const decisionRow = z.object({ request_id: z.string(), kind: z.string(), by: z.s
 const event = z.object({
   seq: z.number(),
   type: z.string(),
+  actor: z.string(),
   task_id: z.string().nullable(),
+  data: z.looseObject({ hold_id: z.string().optional(), released: z.boolean().optional() }),
   change: z.object({ from: z.string().nullable(), to: z.string() }).nullable(),
 });
 
@@ -73,6 +75,8 @@ interface Told {
   seq: number;
   /** By id of the request or the task. */
   readonly states: Map<string, string>;
+  /** What people did, as the events say: `kind by key`. */
+  readonly acts: string[];
   /** The request with its tasks when it was closed: none of it changes any more. */
   closedAs: string | undefined;
 }
@@ -103,7 +107,7 @@ export function createChecker(pool: pg.Pool, keyIds: readonly string[]): Checker
       const seen = new Map<string, Seen>();
       for (const request of requests) {
         const of = partOf(read, request.id);
-        const before = told.get(request.id) ?? { seq: 0, states: new Map(), closedAs: undefined };
+        const before = told.get(request.id) ?? { seq: 0, states: new Map(), acts: [], closedAs: undefined };
         told.set(request.id, before);
         const fresh = of.tasks.filter(
           ({ id, state }) => state === 'erased' && before.states.get(id) !== 'erased',
@@ -121,6 +125,7 @@ export function createChecker(pool: pg.Pool, keyIds: readonly string[]): Checker
           ...judgePackage(of),
           ...judgeEnd(of),
           ...judgePeople(of, request, keyIds),
+          ...judgeActs(request, before, keyIds),
         ];
         problems.push(...wrong.map((problem) => `${request.id} (${of.request.state}): ${problem}`));
         seen.set(request.id, seenOf(of));
@@ -215,7 +220,9 @@ function followTrail({ request, tasks, events, packages }: Part, told: Told): st
 }
 
 function followEvent(told: Told, requestId: string, row: z.infer<typeof eventRow>): string[] {
-  const { seq, type, task_id: taskId, change } = event.parse(JSON.parse(row.text));
+  const happened = event.parse(JSON.parse(row.text));
+  const { seq, type, task_id: taskId, change } = happened;
+  noteAct(told, happened);
   const expected = told.seq;
   told.seq += 1;
   if (row.seq !== expected || seq !== expected || type !== row.type)
@@ -225,6 +232,32 @@ function followEvent(told: Told, requestId: string, row: z.infer<typeof eventRow
   const ofPackage = PACKAGE_EVENTS.get(type);
   if (ofPackage !== undefined) told.states.set('package', ofPackage);
   return change === null ? [] : followChange(told, { change, type, id: taskId ?? requestId, taskId });
+}
+
+/** What people do to a request is told by an event that names who did it. */
+const ACTS: ReadonlyMap<string, string> = new Map([
+  ['request.identity_verified', 'identity_verified'],
+  ['request.approved', 'approved'],
+  ['request.refused', 'refused'],
+  ['request.hold_confirmed', 'held'],
+  ['request.extended', 'extended'],
+  ['request.cancel_requested', 'cancelled'],
+]);
+
+function noteAct(told: Told, happened: z.infer<typeof event>): void {
+  const act = actOf(happened);
+  if (act !== undefined) told.acts.push(`${act} by ${happened.actor}`);
+}
+
+function actOf({ type, actor, task_id: taskId, change, data }: z.infer<typeof event>): string | undefined {
+  const act = ACTS.get(type);
+  if (act !== undefined) return act;
+  // What a standing hold does to its requests is told of whoever made it.
+  if (!actor.startsWith('api_key:') || data.hold_id !== undefined || taskId !== null) return undefined;
+  if (type === 'request.on_hold') return 'held';
+  if (data.released === true) return 'released';
+  if (change?.from !== 'needs_attention') return undefined;
+  return data['outcome'] === 'closed_by_decision' ? 'closed' : 'retried';
 }
 
 function followChange(
@@ -377,6 +410,12 @@ function judgePeople(
   const made = expected.decisions.map(({ kind, by }) => `${kind} by ${by}`).join(', ');
   if (kept !== made) problems.push(`people decided: ${made}; on record is: ${kept}`);
   return problems;
+}
+
+function judgeActs(expected: ModelRequest, told: Told, keyIds: readonly string[]): string[] {
+  const made = expected.decisions.map(({ kind, by }) => `${kind} by api_key:${keyIds[by] ?? ''}`).join(', ');
+  const acts = told.acts.join(', ');
+  return acts === made ? [] : [`people did: ${made}; its trail says: ${acts}`];
 }
 
 function seenOf({ request, tasks, packages: [kept] }: Part): Seen {

@@ -22,7 +22,7 @@ import { beginRun, closeWorld, countWork, openWorld, type World } from './world.
  * `npm run soak:model` runs thousands; LETHE_MODEL_RUNS and LETHE_MODEL_SEED choose how many, and which. A failure names the
  * seed and the shortest sequence that was found.
  */
-const RUNS = Number(process.env['LETHE_MODEL_RUNS'] ?? 25);
+const RUNS = Number(process.env['LETHE_MODEL_RUNS'] ?? 15);
 /** Always the same sequences, unless another seed is asked for: what fails here fails again. */
 const SEED = Number(process.env['LETHE_MODEL_SEED'] ?? 20_261_125);
 /** A world is given up after so many: what earlier runs have left in it makes it slow. */

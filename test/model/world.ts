@@ -7,7 +7,7 @@ import { openApi, PERSON, problemIn, viewIn, type Answer, type Api, type TestKey
 import { openStage, OTHER_PROJECT, PROJECT, type Stage } from '../support/stage.ts';
 import { createChecker, type Checker } from './invariants.ts';
 import { deletionForbidden, SUBJECTS, type IdKind, type Identifier, type Model } from './model.ts';
-import { createStepRunner, KilledError, type Before, type StepRunner } from './worker.ts';
+import { createStepRunner, KilledError, type Before, type StepRunner } from '../support/worker-steps.ts';
 
 /** How each kind of step can go wrong at OpenReplay while it runs. */
 const FAULTY: Readonly<Record<HandedOut['kind'], readonly Partial<Faults>[]>> = {

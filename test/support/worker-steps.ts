@@ -1,4 +1,5 @@
 import type { Connection, Deps, HandedOut } from '../../src/app/ports.ts';
+import type { WorkKind } from '../../src/domain/work.ts';
 import { cancel } from '../../workers/cancel.ts';
 import type { WorkerContext } from '../../workers/context.ts';
 import { discover } from '../../workers/discover.ts';
@@ -8,6 +9,7 @@ import { poll } from '../../workers/poll.ts';
 import { ServerMemory } from '../../workers/server-memory.ts';
 import { submit } from '../../workers/submit.ts';
 import { verify } from '../../workers/verify.ts';
+import type { Stage } from './stage.ts';
 
 /**
  * The worker's steps, one at a time and without a queue. A step can be stopped before any of its calls to the database or
@@ -94,4 +96,25 @@ function eachCall<T extends object>(target: T, before: (call: string) => Promise
       };
     },
   });
+}
+
+/**
+ * Does the next piece of a request's work, whenever it is due; other requests' work stays where it is.
+ *
+ * @returns its kind; undefined when the request has no work that nobody holds
+ */
+export async function doNext(
+  { deps, database }: Pick<Stage, 'deps' | 'database'>,
+  runner: StepRunner,
+  requestId: string,
+): Promise<WorkKind | undefined> {
+  await database.pool.query(
+    `UPDATE work SET run_at = now() + CASE WHEN request_id = $1 THEN interval '-1 second' ELSE interval '1 hour' END
+     WHERE lease IS NULL`,
+    [requestId],
+  );
+  const [work] = await deps.store.claimDueWork({ connection: 'default', handOutMs: 60_000, max: 1 });
+  if (work === undefined) return undefined;
+  await runner.run(work, () => Promise.resolve(undefined));
+  return work.kind;
 }
