@@ -57,18 +57,25 @@ const BODIES: Readonly<Record<DecisionName, unknown>> = {
 /** Decisions whose route has another name. */
 const ROUTES: ReadonlyMap<DecisionName, string> = new Map([['accept', 'retry']]);
 
-function command(
-  name: string,
-  parts: { check: (model: Model) => boolean; run: (model: Model, world: World) => Promise<void> },
-): Command {
-  return {
-    check: parts.check,
+interface Parts {
+  readonly check: (model: Model) => boolean;
+  readonly run: (model: Model, world: World) => Promise<void>;
+}
+
+/** A command after which the world is judged. */
+function command(name: string, { check, run }: Parts): Command {
+  return judgedCommand(name, {
+    check,
     run: async (model, world) => {
-      await parts.run(model, world);
+      await run(model, world);
       await judge(world);
     },
-    toString: () => name,
-  };
+  });
+}
+
+/** A command that sees to the judging itself: it costs most of the time, so nothing is judged twice. */
+function judgedCommand(name: string, parts: Parts): Command {
+  return { ...parts, toString: () => name };
 }
 
 const thereIsOne = (model: Model): boolean => model.requests.length > 0;
@@ -105,7 +112,7 @@ interface Submission {
 }
 
 function submission(of: Submission): Command {
-  return command(`submit(${JSON.stringify(of)})`, {
+  return judgedCommand(`submit(${JSON.stringify(of)})`, {
     check: ({ requests }) => requests.length < MOST_REQUESTS,
     run: async (model, world) => {
       world.policy = of.policy;
@@ -143,7 +150,7 @@ function submission(of: Submission): Command {
 
 export function decision(of: { name: DecisionName; on: number; by: number }): Command {
   const { name, on, by } = of;
-  return command(`${name}(${on}, by ${by})`, {
+  return judgedCommand(`${name}(${on}, by ${by})`, {
     check: thereIsOne,
     run: async (model, world) => {
       const request = pick(model, on);
@@ -158,7 +165,7 @@ export function decision(of: { name: DecisionName; on: number; by: number }): Co
 }
 
 function reading(of: { on: number; by: number }): Command {
-  return command(`read subject(${of.on}, by ${of.by})`, {
+  return judgedCommand(`read subject(${of.on}, by ${of.by})`, {
     check: thereIsOne,
     run: async (model, world) => {
       const request = pick(model, of.on);
@@ -170,7 +177,7 @@ function reading(of: { on: number; by: number }): Command {
 }
 
 function downloading(of: { on: number; by: number }): Command {
-  return command(`download(${of.on}, by ${of.by})`, {
+  return judgedCommand(`download(${of.on}, by ${of.by})`, {
     check: thereIsOne,
     run: async (model, world) => {
       const request = pick(model, of.on);
@@ -183,7 +190,7 @@ function downloading(of: { on: number; by: number }): Command {
 }
 
 function standingHold(of: { subject: number; kind: IdKind; by: number }): Command {
-  return command(`hold subject(${of.subject}, ${of.kind}, by ${of.by})`, {
+  return judgedCommand(`hold subject(${of.subject}, ${of.kind}, by ${of.by})`, {
     check: thereIsOne,
     run: async (model, world) => {
       const on = { subject: of.subject, kind: of.kind };
@@ -201,7 +208,7 @@ function standingHold(of: { subject: number; kind: IdKind; by: number }): Comman
 }
 
 export function standingRelease(of: { on: number; by: number }): Command {
-  return command(`release subject(${of.on}, by ${of.by})`, {
+  return judgedCommand(`release subject(${of.on}, by ${of.by})`, {
     check: ({ holds }) => holds.length > 0,
     run: async (model, world) => {
       const hold = model.holds[of.on % model.holds.length];
@@ -246,7 +253,7 @@ export function step(of: { work: number; fault: Fault; stop?: Stop }): Command {
  */
 function meanwhile(of: { work: number; before: number; act: (on: number) => Command }): Command {
   const stopped = step({ work: of.work, fault: 'none', stop: { how: 'paused', before: of.before } });
-  return command(`${stopped.toString()}, meanwhile ${of.act(0).toString()}, then resume`, {
+  return judgedCommand(`${stopped.toString()}, meanwhile ${of.act(0).toString()}, then resume`, {
     check: (model) => stopped.check(model),
     run: async (model, world) => {
       const before = model.paused;
@@ -255,6 +262,7 @@ function meanwhile(of: { work: number; before: number; act: (on: number) => Comm
       const act = of.act(Math.max(0, on));
       if (act.check(model)) await act.run(model, world);
       if (model.paused > before) await resume(world, before);
+      await judge(world);
     },
   });
 }
@@ -315,7 +323,7 @@ const HELPFUL: ReadonlyMap<string, DecisionName> = new Map([
 
 function helping(of: { on: number; turn: number }): Command {
   const { on, turn } = of;
-  return command(`help(${on}, turn ${turn})`, {
+  return judgedCommand(`help(${on}, turn ${turn})`, {
     check: thereIsOne,
     run: async (model, world) => {
       const { seen, submitter } = pick(model, on);
