@@ -308,7 +308,7 @@ describe('clocks', () => {
     expect(await process.ended()).toBe(1);
     await late.stop();
     expect(process.output()).toMatch(
-      /^fail {2}clock: .*OpenReplay\s+\(default\)\s+is\s+(1 h|59 min 5\d s)\s+behind/m,
+      /^fail {2}clock: .*OpenReplay\s+\(default\)\s+is\s+(1 h( \d s)?|59 min 5\d s)\s+behind/m,
     );
   });
 });
