@@ -12,6 +12,7 @@ import { encodeEvent } from '../src/evidence/encode-event.ts';
 import { newId, newToken } from '../src/ids.ts';
 import { createPool } from '../src/store/connection.ts';
 import { createStore } from '../src/store/store.ts';
+import { CSV_COLUMNS } from '../src/http/csv-rows.ts';
 import { startLethe, type LetheProcess } from '../test/support/lethe-process.ts';
 
 /**
@@ -23,16 +24,6 @@ import { startLethe, type LetheProcess } from '../test/support/lethe-process.ts'
 const ROWS = 100_000;
 const BATCH = 500;
 const RSS_MAX_MB = 300;
-const COLUMNS = [
-  'userId',
-  'email',
-  'projectKeys',
-  'connection',
-  'regulation',
-  'receivedAt',
-  'reference',
-  'note',
-] as const;
 
 function* rows(): Generator<readonly string[]> {
   for (let index = 0; index < ROWS; index += 1) {
@@ -45,7 +36,7 @@ function* rows(): Generator<readonly string[]> {
 }
 
 function* csv(): Generator<Buffer> {
-  let text = `${COLUMNS.join(',')}\n`;
+  let text = `${CSV_COLUMNS.join(',')}\n`;
   for (const row of rows()) {
     text += `${row.join(',')}\n`;
     if (text.length < 65_536) continue;
@@ -86,7 +77,7 @@ async function insertAll(pool: pg.Pool, columns: number): Promise<number> {
     const full = batch;
     await pool.query(statement, [
       full.map(() => newId('er')),
-      ...names.map((_, at) => full.map((values) => values[at % COLUMNS.length])),
+      ...names.map((_, at) => full.map((values) => values[at % CSV_COLUMNS.length])),
     ]);
     batch = [];
   }
@@ -132,7 +123,7 @@ async function measure(databaseUrl: string, folder: string): Promise<void> {
     const peak = await peakMemory(api);
     const ofRequest = await columnsOfRequest(pool);
     const bare: Bare[] = [];
-    for (const columns of [COLUMNS.length, ofRequest])
+    for (const columns of [CSV_COLUMNS.length, ofRequest])
       bare.push({ columns, seconds: await insertAll(pool, columns) });
     report({ seconds, bare, idle, peak });
   } finally {

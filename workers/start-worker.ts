@@ -8,15 +8,10 @@ import {
   type Publisher,
   type QueueOptions,
 } from '../src/queue/queue-backend.ts';
-import { cancel } from './cancel.ts';
 import type { WorkerContext } from './context.ts';
-import { discover } from './discover.ts';
-import { expire, gather, packUp } from './gather.ts';
 import { HeldWork } from './held-work.ts';
-import { poll } from './poll.ts';
 import { ServerMemory } from './server-memory.ts';
-import { submit } from './submit.ts';
-import { verify } from './verify.ts';
+import { takeStep } from './steps.ts';
 
 export interface WorkerOptions {
   readonly queue: QueueOptions;
@@ -95,9 +90,7 @@ function openConsumers(context: WorkerContext, options: WorkerOptions): readonly
  */
 async function perform(context: WorkerContext, job: Payload): Promise<void> {
   try {
-    const [first] = job.work;
-    if (job.kind === 'poll') await poll(context, job.work);
-    else if (first !== undefined) await STEPS[job.kind](context, first);
+    await takeStep(context, job.kind, job.work);
     context.deps.log.debug({ kind: job.kind, count: job.work.length }, 'took work from the queue');
   } catch (error) {
     context.deps.log.warn(
@@ -106,16 +99,6 @@ async function perform(context: WorkerContext, job: Payload): Promise<void> {
     );
   }
 }
-
-const STEPS = {
-  discover,
-  gather,
-  package: packUp,
-  submit,
-  verify,
-  cancel,
-  expire_package: expire,
-} as const;
 
 function queueErrors(log: Log): (error: Error) => void {
   return (error) => {

@@ -70,8 +70,7 @@ function refuseMethod(path: string): RequestHandler {
   };
 }
 
-// Express takes a function of four parameters for an error handler.
-// eslint-disable-next-line max-params
+// eslint-disable-next-line max-params -- Express knows an error handler by its four parameters
 const answerProblem: ErrorRequestHandler = (error: unknown, req, res, _next) => {
   const problem = problemOf(error);
   const { status } = PROBLEMS[problem.problem];

@@ -4,8 +4,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { createApiKey } from '../../src/app/create-api-key.ts';
 import type { ImportView } from '../../src/app/import-schema.ts';
-import { startLethe, writeConfig, type LetheProcess } from '../support/lethe-process.ts';
-import { createTestFolder } from '../support/postgres.ts';
+import { startLethe, stageEnvironment, type LetheProcess } from '../support/lethe-process.ts';
 import { queueBackends } from '../support/redis.ts';
 import { checkTrail, openStage, type Stage } from '../support/stage.ts';
 
@@ -23,14 +22,7 @@ beforeAll(async () => {
   const masterKey = randomBytes(32);
   stage = await openStage({ backend, masterKey, withoutWorker: true });
   ({ token } = await createApiKey(stage.deps, { name: 'crash', scopes: ['requests:write'] }, 'local'));
-  env = await writeConfig(await createTestFolder(), {
-    databaseUrl: stage.database.connectionString,
-    redisUrl: backend.redisUrl,
-    prefix: stage.queue.kind === 'redis' ? stage.queue.prefix : '',
-    openReplayUrl: stage.openReplayUrl,
-    masterKey,
-    token: 'stage-token',
-  });
+  env = await stageEnvironment(stage, masterKey);
 });
 afterAll(async () => {
   await Promise.all(everStarted.map((process) => process.stop()));

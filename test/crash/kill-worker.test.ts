@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Phase, OperationId } from '../../src/sandbox/options.ts';
-import { startLethe, writeConfig, type LetheProcess } from '../support/lethe-process.ts';
-import { createTestFolder } from '../support/postgres.ts';
+import { startLethe, stageEnvironment, type LetheProcess } from '../support/lethe-process.ts';
 import { queueBackends } from '../support/redis.ts';
 import { checkTrail, openStage, PROJECT, type Stage } from '../support/stage.ts';
 
@@ -50,14 +49,7 @@ describe.each(BACKENDS)('kill -9 of the worker on $name', (backend) => {
     const masterKey = randomBytes(32);
     stage = await openStage({ backend, masterKey, withoutWorker: true, sandbox: { jobDelayMs: 600 } });
     stage.sandbox.addUser({ projectKey: PROJECT, userId: 'bystander', sessions: 4 });
-    env = await writeConfig(await createTestFolder(), {
-      databaseUrl: stage.database.connectionString,
-      redisUrl: backend.redisUrl,
-      prefix: stage.queue.kind === 'redis' ? stage.queue.prefix : '',
-      openReplayUrl: stage.openReplayUrl,
-      masterKey,
-      token: 'stage-token',
-    });
+    env = await stageEnvironment(stage, masterKey);
   });
   afterAll(async () => {
     await Promise.all(everStarted.map((process) => process.stop()));

@@ -4,6 +4,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { createTestFolder } from './postgres.ts';
+import type { Stage } from './stage.ts';
+
 const ROOT = join(import.meta.dirname, '..', '..');
 /** The programs as they are built and shipped. */
 export const PROGRAMS = {
@@ -82,6 +85,19 @@ export function startLethe(
     },
     ended,
   };
+}
+
+/** The environment of processes that work on a stage's database, queue and sandbox, under the key it was opened with. */
+export async function stageEnvironment(
+  stage: Pick<Stage, 'database' | 'queue' | 'openReplayUrl'>,
+  masterKey: Uint8Array,
+): Promise<Record<string, string>> {
+  const { database, queue, openReplayUrl } = stage;
+  return writeConfig(await createTestFolder(), {
+    databaseUrl: database.connectionString,
+    ...(queue.kind === 'redis' && { redisUrl: queue.url, prefix: queue.prefix }),
+    ...{ openReplayUrl, masterKey, token: 'stage-token' },
+  });
 }
 
 /** Writes a lethe.yaml for processes of a test and gives the environment that points to it. */

@@ -1,14 +1,9 @@
 import type { Connection, Deps, HandedOut } from '../../src/app/ports.ts';
 import type { WorkKind } from '../../src/domain/work.ts';
-import { cancel } from '../../workers/cancel.ts';
 import type { WorkerContext } from '../../workers/context.ts';
-import { discover } from '../../workers/discover.ts';
-import { expire, gather, packUp } from '../../workers/gather.ts';
 import { HeldWork } from '../../workers/held-work.ts';
-import { poll } from '../../workers/poll.ts';
 import { ServerMemory } from '../../workers/server-memory.ts';
-import { submit } from '../../workers/submit.ts';
-import { verify } from '../../workers/verify.ts';
+import { takeStep } from '../../workers/steps.ts';
 import type { Stage } from './stage.ts';
 
 /**
@@ -40,20 +35,9 @@ export function createStepRunner(deps: Deps): StepRunner {
   };
 }
 
-const STEPS = {
-  discover,
-  gather,
-  package: packUp,
-  submit,
-  verify,
-  cancel,
-  expire_package: expire,
-} as const;
-
 async function perform(context: WorkerContext, work: HandedOut): Promise<void> {
   try {
-    if (work.kind === 'poll') await poll(context, [work]);
-    else await STEPS[work.kind](context, work);
+    await takeStep(context, work.kind, [work]);
   } catch (error) {
     if (!(error instanceof KilledError)) throw error;
   }

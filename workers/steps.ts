@@ -1,0 +1,32 @@
+import type { WorkLease } from '../src/app/ports.ts';
+import type { WorkKind } from '../src/domain/work.ts';
+import { cancel } from './cancel.ts';
+import type { WorkerContext } from './context.ts';
+import { discover } from './discover.ts';
+import { expire, gather, packUp } from './gather.ts';
+import { poll } from './poll.ts';
+import { submit } from './submit.ts';
+import { verify } from './verify.ts';
+
+const STEPS = {
+  discover,
+  gather,
+  package: packUp,
+  submit,
+  verify,
+  cancel,
+  expire_package: expire,
+} as const;
+
+/** Takes work that was handed out, and does it. Only polls, of one project, come several at a time. */
+export async function takeStep(
+  context: WorkerContext,
+  kind: WorkKind,
+  work: readonly WorkLease[],
+): Promise<void> {
+  if (kind === 'poll') {
+    await poll(context, work);
+    return;
+  }
+  for (const lease of work) await STEPS[kind](context, lease);
+}
