@@ -1,10 +1,12 @@
-import type { OpenReplay, Outcome, RemoteJob, UserAddress } from '../domain/openreplay.ts';
+import type { CallFailure, OpenReplay, Outcome, Page, RemoteJob, UserAddress } from '../domain/openreplay.ts';
 import { currentRound, type Task } from '../domain/task.ts';
 
 /** The most that one answer of listJobs holds. */
 export const JOBS_PER_PAGE = 200;
 /** Bounds a search through a very long list: 10,000 jobs. */
 const MAX_PAGES = 50;
+/** How often a page is asked for that does not come. */
+const PAGE_TRIES = 3;
 /** How far OpenReplay's clock may be from ours for a job to count as newer than our intent. */
 const CLOCK_SKEW_MS = 300_000;
 
@@ -56,7 +58,7 @@ async function searchJobs(
   search: Search,
 ): Promise<Outcome<RemoteJob | undefined>> {
   for (let page = 1; page <= MAX_PAGES; page += 1) {
-    const read = await api.listJobs(projectKey, { limit: JOBS_PER_PAGE, page });
+    const read = await readJobsPage(api, projectKey, page);
     if (!read.ok) return read;
     const jobs = read.value.items;
     const found = jobs.find(search.matches);
@@ -65,4 +67,23 @@ async function searchJobs(
     if (jobs.length < JOBS_PER_PAGE || !namesUsers || jobs.some(search.endsAt)) break;
   }
   return { ok: true, value: undefined };
+}
+
+/**
+ * Reads a page of a search that is worth nothing without it, again where the server fails now and then: a search through
+ * twenty pages that began anew after each failure would hardly ever come to its end.
+ */
+export async function readJobsPage(
+  api: OpenReplay,
+  projectKey: string,
+  page: number,
+): Promise<Outcome<Page<RemoteJob>>> {
+  for (let tries = 1; ; tries += 1) {
+    const read = await api.listJobs(projectKey, { limit: JOBS_PER_PAGE, page });
+    if (read.ok || tries >= PAGE_TRIES || !maySucceedNow(read.failure)) return read;
+  }
+}
+
+function maySucceedNow({ kind }: CallFailure): boolean {
+  return kind === 'server_error' || kind === 'no_answer';
 }

@@ -1,7 +1,7 @@
 import type { OpenReplay, RemoteJob } from '../domain/openreplay.ts';
 import { mustReadList, type PollResult } from '../domain/poll-step.ts';
 import { currentRound, type Task } from '../domain/task.ts';
-import { JOBS_PER_PAGE } from './find-job.ts';
+import { JOBS_PER_PAGE, readJobsPage } from './find-job.ts';
 
 /**
  * Looks at the jobs of all these tasks of one project, the cheaper way: pages of listJobs for as long as each brings
@@ -57,8 +57,10 @@ class Look {
   /** Reads to the end, and only then calls what was not seen missing. */
   async readWholeList(): Promise<void> {
     for (let page = 1; page <= MAX_PAGES && this.wanted.size > 0; page += 1) {
-      const jobs = await this.readPage(page);
-      if (jobs === undefined) return;
+      this.budget -= 1;
+      const read = await readJobsPage(this.api, this.projectKey, page);
+      if (!read.ok) return;
+      const jobs = read.value.items;
       this.settle(jobs);
       if (jobs.length < JOBS_PER_PAGE) {
         this.settleRest({ kind: 'missing', listed: true });

@@ -5,12 +5,15 @@ import type { Publisher } from './queue-backend.ts';
 export interface DispatcherOptions {
   readonly store: Pick<Store, 'claimDueWork'>;
   /** By connection name: only work of these connections is handed out. */
-  readonly publishers: ReadonlyMap<string, Pick<Publisher, 'publish'>>;
+  readonly publishers: ReadonlyMap<string, Pick<Publisher, 'publish' | 'countWaiting'>>;
   /** How long to wait for the next look when nothing was due. */
   readonly intervalMs: number;
   /** After this time, work that nobody took is handed out again. */
   readonly handOutMs: number;
-  /** Nothing is handed out while so much is out already, over all dispatchers and for each connection: bounds the queue's memory. */
+  /**
+   * Nothing is handed out while so much is out already, over all dispatchers and for each connection, jobs included that
+   * still wait in the queue after their hand-out ran out: bounds the queue's memory.
+   */
   readonly maxHandedOut: number;
   readonly log: Log;
 }
@@ -37,11 +40,12 @@ const GATHER_MS = 50;
  */
 export function startDispatcher(options: DispatcherOptions): Dispatcher {
   const pause = new Pause();
+  const busy = new Set<string>();
   const loop = async () => {
     let failures = 0;
     while (!pause.stopped) {
       try {
-        const count = await handOut(options);
+        const count = await handOut(options, busy);
         failures = 0;
         await pause.rest(GATHER_MS);
         if (count === 0) await pause.wait(options.intervalMs - GATHER_MS);
@@ -64,11 +68,15 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
   };
 }
 
-async function handOut(options: DispatcherOptions): Promise<number> {
+/** @param busy connections whose queue may hold something; others' are not asked */
+async function handOut(options: DispatcherOptions, busy: Set<string>): Promise<number> {
   const { store, handOutMs, maxHandedOut: max } = options;
   const handedOut = await Promise.allSettled(
     [...options.publishers].map(async ([connection, publisher]) => {
-      const claimed = await store.claimDueWork({ connection, handOutMs, max });
+      const waiting = busy.has(connection) ? await publisher.countWaiting() : 0;
+      const claimed = await store.claimDueWork({ connection, handOutMs, max: Math.max(0, max - waiting) });
+      if (claimed.length > 0) busy.add(connection);
+      else if (waiting === 0) busy.delete(connection);
       if (claimed.length > 0) await publisher.publish(jobsFor(claimed));
       return claimed.length;
     }),

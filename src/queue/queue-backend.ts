@@ -16,6 +16,8 @@ export class QueueUnavailableError extends LetheError {
 
 export interface Publisher {
   publish(jobs: readonly Payload[]): Promise<void>;
+  /** How many jobs nobody has taken yet. */
+  countWaiting(): Promise<number>;
   /** Throws QueueUnavailableError when the queue does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -65,6 +67,7 @@ export async function openPublisher(
       await bounded(limit());
       await bounded(queue.addBulk(jobs.map((data) => ({ name: data.kind, data, opts: JOB_OPTIONS }))));
     },
+    countWaiting: () => bounded(queue.getJobCountByTypes('wait')),
     ping: async () => {
       await bounded(queue.getJobCountByTypes('wait'));
     },

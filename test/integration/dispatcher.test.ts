@@ -154,6 +154,22 @@ describe('a dispatcher hands out', () => {
   });
 });
 
+describe('a queue that is behind', () => {
+  it('gets nothing more for jobs that still wait in it, though their hand-out is over', async () => {
+    await plantWork(database.pool, { count: 30 });
+    const scene = start({ maxHandedOut: 10 });
+    await eventually(() => scene.publisher.work.length === 10);
+    scene.publisher.waiting = 10;
+    await endLeases(database.pool);
+    await looksAgain(scene);
+    expect(scene.publisher.work).toHaveLength(10);
+    scene.publisher.waiting = 4;
+    await eventually(() => scene.publisher.work.length > 10);
+    await looksAgain(scene);
+    expect(scene.publisher.work).toHaveLength(16);
+  });
+});
+
 describe('several dispatchers at once', () => {
   it('never hand out the same work twice while its lease runs', async () => {
     const planted = await plantWork(database.pool, { count: 300 });

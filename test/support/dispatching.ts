@@ -20,6 +20,13 @@ export class RecordingPublisher {
     this.jobs.push(...jobs);
   }
 
+  /** Jobs that a test says nobody has taken. */
+  waiting = 0;
+
+  countWaiting(): Promise<number> {
+    return Promise.resolve(this.waiting);
+  }
+
   get work(): Payload['work'] {
     return this.jobs.flatMap((job) => job.work);
   }
