@@ -1,9 +1,9 @@
 /**
  * Four projects. `fast` needs nothing but Node, so that a unit test does not wait for a database; `ground` starts one
- * Postgres and one Redis for the whole run (test/support/global-setup.js); `processes` has the suites that start whole
- * processes and databases of their own; `soak` those whose long form is `npm run test:long`, on the same ground
- * (docs/decisions/0006). `npm test` runs all, the fast ones first (test/support/sequencer.js); `npm run verify`, before
- * each commit, leaves out `processes` and `soak`. One alone: `npm test -- --selectProjects fast`.
+ * Postgres and one Redis for the whole run (test/support/global-setup.js); `slow` has the suites that start whole
+ * processes and databases of their own or wait for a server's moods; `soak` those whose long form is
+ * `npm run test:long`, on the same ground (docs/decisions/0006). `npm test` runs all, the fast ones first
+ * (test/support/sequencer.js); `npm run verify`, before each commit, leaves out `slow` and `soak`. One alone: `npm test -- --selectProjects fast`.
  */
 const shared = {
   testEnvironment: 'node',
@@ -27,9 +27,10 @@ const onGround = {
 };
 const integration = (...names) => names.map((name) => `<rootDir>/test/integration/${name}.test.ts`);
 const SOAKS = [...integration('nobody-else'), ...testsIn('crash', 'model')];
-const PROCESSES = integration(
+const SLOW = integration(
   ...['embedded-postgres', 'embedded-reaper', 'processes', 'migrate', 'dump-schema', 'image'],
   ...['cli', 'cli-doctor', 'cli-openreplay', 'keys'],
+  ...['access-packages', 'by-email', 'connection-mood', 'live-subject'],
 );
 
 export default {
@@ -45,12 +46,9 @@ export default {
       ...onGround,
       displayName: 'ground',
       testMatch: testsIn('integration', 'browser'),
-      testPathIgnorePatterns: [
-        '/node_modules/',
-        ...[...SOAKS, ...PROCESSES].filter((one) => !one.includes('*')),
-      ],
+      testPathIgnorePatterns: ['/node_modules/', ...[...SOAKS, ...SLOW].filter((one) => !one.includes('*'))],
     },
-    { ...onGround, displayName: 'processes', testMatch: PROCESSES },
+    { ...onGround, displayName: 'slow', testMatch: SLOW },
     { ...onGround, displayName: 'soak', testMatch: SOAKS },
   ],
 };

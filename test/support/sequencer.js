@@ -4,7 +4,7 @@ import TestSequencer from '@jest/test-sequencer';
 /** Crash tests before the others on real servers: they take longest, and nothing should wait for them in the end. */
 const ORDER = ['unit', 'property', 'contract', 'crash', 'model', 'integration', 'browser'];
 /** Of the integration tests, those of half a minute: begun late, one would run on alone. A fresh checkout knows no times. */
-const LONG = ['embedded-postgres', 'erasure', 'processes', 'migrate', 'nobody-else'];
+const LONG = ['embedded-postgres', 'erasure', 'processes', 'migrate', 'nobody-else', 'by-email'];
 
 /** Fast suites first, so that a plain mistake shows in seconds; within a folder as jest orders them. */
 export default class FastFirst extends (TestSequencer.default ?? TestSequencer) {
