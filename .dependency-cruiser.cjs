@@ -23,6 +23,7 @@ const LAYERS = {
   'src/evidence': ['^src/domain/', PORTS],
   'src/notify': ['^src/domain/', PORTS],
   'src/vault': ['^src/domain/', PORTS],
+  'src/journal': ['^src/domain/', PORTS],
   'src/calendar': ['^src/domain/', PORTS],
   'src/http': ['^src/domain/', '^src/app/'],
   'src/intake': ['^src/domain/', '^src/app/'],

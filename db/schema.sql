@@ -169,7 +169,7 @@ CREATE TABLE erasure_requests (
   CONSTRAINT erasure_requests_access_alone CHECK (type <> 'access'::text OR state <> 'erasing'::text AND held_from IS DISTINCT FROM 'erasing'::text AND outcome IS DISTINCT FROM 'erased'::text),
   CONSTRAINT erasure_requests_approvals_needed_check CHECK (approvals_needed >= 0 AND approvals_needed <= 2),
   CONSTRAINT erasure_requests_attention CHECK (attention = ANY (ARRAY['tasks_need_attention'::text, 'unroutable'::text, 'project_unknown'::text, 'no_projects'::text, 'too_many_matches'::text, 'unexpected_matches'::text, 'package_incomplete'::text])),
-  CONSTRAINT erasure_requests_channel_check CHECK (channel = ANY (ARRAY['api'::text, 'import'::text])),
+  CONSTRAINT erasure_requests_channel_check CHECK (channel = ANY (ARRAY['api'::text, 'import'::text, 'replay'::text])),
   CONSTRAINT erasure_requests_check CHECK ((state <> 'needs_attention'::text OR attention IS NOT NULL) AND (attention IS NULL OR (state = ANY (ARRAY['needs_attention'::text, 'on_hold'::text])))),
   CONSTRAINT erasure_requests_check1 CHECK ((state = 'completed'::text) = (completed_at IS NOT NULL)),
   CONSTRAINT erasure_requests_cooling_off_ms_check CHECK (cooling_off_ms >= 0),

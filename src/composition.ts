@@ -11,6 +11,7 @@ import type { Config, ConnectionConfig } from './config.ts';
 import { startEmbeddedPostgres } from './embedded/start-embedded-postgres.ts';
 import { encodeEvent } from './evidence/encode-event.ts';
 import { hashToken, newId, newToken } from './ids.ts';
+import { createFileJournal } from './journal/file-journal.ts';
 import { localMasterKey, writeOnce } from './local-secrets.ts';
 import { createOpenReplayClient } from './openreplay/client.ts';
 import type { QueueOptions } from './queue/queue-backend.ts';
@@ -124,6 +125,7 @@ function assemble(parts: Parts): Core {
     store,
     vault: createVault({ masterKey: parts.masterKey, tenant: config.tenant }),
     encodeEvent,
+    journal: createFileJournal(config.journal),
     connections: new Map(clients.map(connectionOf)),
     pace: {
       polling: config.polling,

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 
 import { calendarsOf } from './config/calendar.ts';
 import { checkFile } from './config/check.ts';
@@ -76,6 +76,8 @@ export interface Config {
   };
   /** How long an access package that is ready is kept. */
   readonly access: { readonly expiresAfterDays: number };
+  /** Where erasures are noted outside the database, and for how long. The directory is absolute. */
+  readonly journal: { readonly directory: string; readonly keepDays: number };
   readonly worker: {
     readonly leaseMs: number;
     readonly handOutMs: number;
@@ -125,7 +127,7 @@ export interface ConnectionConfig {
 /**
  * Reads the configuration: the YAML file that LETHE_CONFIG names, else `lethe.yaml` in `cwd` where there is one,
  * else the environment alone. What the file leaves out is filled from DATABASE_URL, REDIS_URL, OPENREPLAY_URL with
- * OPENREPLAY_API_KEY (one connection named `default`), LETHE_MASTER_KEY, LETHE_DATA_DIR, LETHE_LOG_LEVEL,
+ * OPENREPLAY_API_KEY (one connection named `default`), LETHE_MASTER_KEY, LETHE_DATA_DIR, LETHE_JOURNAL_DIR, LETHE_LOG_LEVEL,
  * LETHE_TIME_ZONE, LETHE_COUNTRY, HOST and PORT; what the file says wins. Relative paths, of the file and in it, start at `cwd` (the process's by default).
  * Throws ConfigError with every mistake at once; a file that cannot be read or parsed is reported alone, as nothing
  * after it can be judged. No error holds a value.
@@ -182,6 +184,10 @@ function toConfig(file: ConfigFile, cwd: string): Config {
     ...rest,
     calendars: calendarsOf(calendar),
     dataDirectory,
+    journal: {
+      keepDays: file.journal.keepDays,
+      directory: resolve(cwd, file.journal.directory ?? join(dataDirectory, 'journal')),
+    },
     database:
       databaseUrl === undefined
         ? { kind: 'embedded', directory: dataDirectory }

@@ -10,6 +10,7 @@ import type { Channel, RequestType } from './domain/request.ts';
 const DEFAULTS: Readonly<Record<Channel, Policy>> = {
   api: { identityRequired: false, approvalsNeeded: 0, coolingOffMs: 0 },
   import: { identityRequired: false, approvalsNeeded: 1, coolingOffMs: 0 },
+  replay: { identityRequired: false, approvalsNeeded: 0, coolingOffMs: 0 },
 };
 
 const APPROVALS = { none: 0, one: 1, two: 2 } as const;
@@ -18,12 +19,13 @@ const MINUTE_MS = 60_000;
 /**
  * Finds what must happen before a request may be carried out: of each setting, the first rule that fits decides. Data that
  * is given to the wrong person is a breach, so where access is asked for, identity is required whatever the source, and only
- * a rule that names the type of request says otherwise.
+ * a rule that names the type of request says otherwise. No rule is for what Lethe opens again itself: it was decided before.
  */
 export function policyOf(
   rules: readonly PolicyRule[],
   { channel, regulation, type }: { channel: Channel; regulation: Regulation; type: RequestType },
 ): Policy {
+  if (channel === 'replay') return DEFAULTS.replay;
   const fitting = rules.filter(
     ({ sources, regulations, types }) =>
       (sources?.includes(channel) ?? true) &&

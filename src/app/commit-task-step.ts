@@ -4,7 +4,7 @@ import type { StepContext, TaskStep } from '../domain/task-step.ts';
 import type { Task } from '../domain/task.ts';
 import type { NextWork } from '../domain/work.ts';
 import { encodeEvents } from './encode-events.ts';
-import type { Change, Deps, RequestPatch, Transaction, Work } from './ports.ts';
+import type { Change, Deps, RequestPatch, RequestScope, Transaction, Work } from './ports.ts';
 
 /** Decides what follows from an outcome, from the task as it is in the transaction. Pure. */
 export type Decide = (task: Task, context: StepContext) => TaskStep;
@@ -21,6 +21,7 @@ export async function commitTaskStep(deps: Deps, work: Work, decide: Decide): Pr
     if (scope === undefined || task === undefined) return undefined;
     const { request, tasks } = scope;
     const step = decide(task, contextOf(deps, { tx, request, work }));
+    if (step.to === 'erased') await noteErasure(deps, scope, task);
     const following = redirected(step.next, { request, state: step.to ?? task.state, now: tx.now });
     const after = await writeStep(
       tx,
@@ -31,6 +32,27 @@ export async function commitTaskStep(deps: Deps, work: Work, decide: Decide): Pr
   });
   if (next?.at !== undefined && next.at <= next.now) deps.workIsDue();
   return next !== undefined;
+}
+
+/**
+ * Notes an erasure outside the database before it is called one: a line too many, for what was not committed after all,
+ * costs a look; one too few would bring an erased person back with a backup.
+ */
+async function noteErasure(
+  { journal, vault }: Pick<Deps, 'journal' | 'vault'>,
+  { request, usersSealed }: Pick<RequestScope, 'request' | 'usersSealed'>,
+  task: Task,
+): Promise<void> {
+  const userSealed = usersSealed.get(task.id);
+  if (userSealed === undefined || task.projectKey === null)
+    throw new Error('an erasure of nobody, or nowhere');
+  const { userId } = vault.openSubject(task.id, userSealed);
+  if (userId === undefined) throw new Error('a task without a user id');
+  const { connection, projectKey } = task;
+  const { regulation, receivedAt } = request;
+  const sealed = vault.sealText(task.id, userId, 'journal');
+  const ids = { requestId: request.id, taskId: task.id };
+  await journal.append({ at: new Date(), ...ids, connection, projectKey, regulation, receivedAt, sealed });
 }
 
 /** What a step may know, from the transaction it is decided in. */

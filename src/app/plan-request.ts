@@ -19,6 +19,8 @@ export interface Admission {
   readonly channel: Channel;
   /** The import that it came in with. */
   readonly importId?: string;
+  /** The erasure that it carries out again. */
+  readonly replays?: { readonly requestId: string; readonly taskId: string };
   /** The transaction's time. */
   readonly now: Date;
 }
@@ -51,12 +53,12 @@ export function futureReceipt({ submission }: Accepted, now: Date): readonly Fie
  * @param id of the request
  */
 export async function planRequest(deps: Deps, id: string, admission: Admission): Promise<PlannedRequest> {
-  const { accepted, refs, apiKeyId, importId, now } = admission;
+  const { accepted, refs, apiKeyId, importId, replays, now } = admission;
   const received = await receivedRequest(deps, id, admission);
   const tasks = accepted.unroutable === undefined ? [] : unroutableTasks(deps, received, accepted);
   const request = placed(received, { ...admission, unroutable: tasks.length > 0 });
   const actor: Actor = { kind: 'api_key', id: apiKeyId };
-  const drafts = openingEvents({ received, request, tasks, actor, importId });
+  const drafts = openingEvents({ received, request, tasks, actor, importId, replays });
   const events = encodeEvents(deps, { request: received, now }, drafts);
   const begins = request.state === 'discovering' || request.state === 'cooling_off';
   return {
@@ -165,8 +167,9 @@ function openingEvents(of: {
   tasks: readonly NewTask[];
   actor: Actor;
   importId: string | undefined;
+  replays: Admission['replays'];
 }): readonly EventDraft[] {
-  const { received, request, tasks, actor, importId } = of;
+  const { received, request, tasks, actor, importId, replays } = of;
   const first: EventDraft = {
     type: 'request.received',
     actor,
@@ -175,6 +178,7 @@ function openingEvents(of: {
       type: request.type,
       channel: request.channel,
       ...(importId !== undefined && { import_id: importId }),
+      ...(replays && { replays_request_id: replays.requestId, replays_task_id: replays.taskId }),
       regulation: request.regulation,
       connection: request.connection,
       project_keys: request.projectKeys,

@@ -22,6 +22,7 @@ import type { TaskPatch } from '../domain/task-step.ts';
 import type { Task } from '../domain/task.ts';
 import type { NextWork, WaitReason, WorkKind } from '../domain/work.ts';
 import type { ImportStore, ImportTransaction } from './ports/imports.ts';
+import type { Journal } from './ports/journal.ts';
 import type { KeyStore, KeyTransaction, NewToken } from './ports/keys.ts';
 import type { ConnectionStateStore, ConnectionStateTransaction } from './ports/gate.ts';
 import type { LifeStore, LifeTransaction } from './ports/life.ts';
@@ -281,7 +282,7 @@ export interface Vault {
   fingerprint(text: string): Uint8Array;
 }
 /** Which text of its owner; a note unless said otherwise. */
-export type TextField = 'note' | 'reason' | 'release_reason' | 'progress' | 'manifest';
+export type TextField = 'note' | 'reason' | 'release_reason' | 'progress' | 'manifest' | 'journal';
 
 /** The exact bytes of an event that are stored and hashed (RFC 8785). */
 export type EncodeEvent = (event: AuditEvent | AdminEvent) => Uint8Array;
@@ -312,6 +313,7 @@ export interface Deps {
   readonly store: Store;
   readonly vault: Vault;
   readonly encodeEvent: EncodeEvent;
+  readonly journal: Journal;
   readonly connections: ReadonlyMap<string, Connection>;
   readonly pace: Pace;
   /** More users than this under one e-mail address are not erased without a person. */

@@ -64,6 +64,13 @@ function flagOf([name]: readonly PropertyKey[]): string {
 /** No options of its own. */
 export const noOptions = z.object({});
 
+/** A time as it stands on a command line. */
+export function time() {
+  return z.iso
+    .datetime({ offset: true, error: 'a time such as 2027-03-01T09:30:00Z' })
+    .transform((text) => new Date(text));
+}
+
 /** A whole number as it stands on a command line. */
 export function whole(min: number, max: number) {
   const expected = `a whole number from ${min} to ${max}`;

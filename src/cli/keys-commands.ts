@@ -3,13 +3,12 @@ import { z } from 'zod';
 import type { ApiKeyView, NewTokenView } from '../app/api-key-schema.ts';
 import { SCOPES } from '../app/authenticate.ts';
 import { createApiKey } from '../app/create-api-key.ts';
-import type { Deps } from '../app/ports.ts';
 import { revokeApiKey } from '../app/revoke-api-key.ts';
 import { rotateApiKey } from '../app/rotate-api-key.ts';
 import { listApiKeys } from '../app/show-api-keys.ts';
-import { loadConfig } from '../config.ts';
-import { act, collect, examples, noOptions, whole, type Given, type Shell } from './command.ts';
+import { collect, examples, noOptions, time, whole, type Shell } from './command.ts';
 import { EXIT, type ExitStatus } from './exit-status.ts';
+import { onDatabase, type GivenDeps } from './on-database.ts';
 import type { Output } from './output.ts';
 import { plain, wrapped } from './table.ts';
 
@@ -52,42 +51,12 @@ export function addKeys(program: Command, shell: Shell): void {
   );
 }
 
-const timeExpected = 'a time such as 2027-03-01T09:30:00Z';
 const createOptions = z.object({
   name: z.string('1 to 100 characters').min(1, '1 to 100 characters').max(100, '1 to 100 characters'),
   scope: z.array(z.enum(SCOPES, `one of ${SCOPES.join(', ')}`), 'at least one'),
-  expires: z.iso
-    .datetime({ offset: true, error: timeExpected })
-    .transform((text) => new Date(text))
-    .optional(),
+  expires: time().optional(),
 });
 const rotateOptions = z.object({ grace: whole(0, 999_999).default(0) });
-
-type GivenDeps<T> = Given<T> & { readonly deps: Deps };
-
-/** As `act`, with the database opened as the service does, the embedded one included, and closed again. */
-function onDatabase<T>(
-  shell: Shell,
-  schema: z.ZodType<T>,
-  work: (given: GivenDeps<T>) => Promise<ExitStatus>,
-): ReturnType<typeof act> {
-  return act(shell, schema, async (given) => {
-    const { io } = given;
-    const config = loadConfig(io.env, { cwd: io.cwd });
-    // Loaded only here: the other commands need none of it, and it takes half a second.
-    const [{ openCore }, { createLogger }] = await Promise.all([
-      import('../composition.ts'),
-      import('../log.ts'),
-    ]);
-    const logger = createLogger({ level: 'warn', name: 'lethe-keys', stream: io.stderr });
-    const core = await openCore(config, { role: 'keys', logger });
-    try {
-      return await work({ ...given, deps: core.deps });
-    } finally {
-      await core.close();
-    }
-  });
-}
 
 async function create({
   deps,

@@ -14,6 +14,7 @@ import { addHolds } from './holds.ts';
 import { addImport } from './import-file.ts';
 import type { Io } from './io.ts';
 import { addKeys } from './keys-commands.ts';
+import { addReplay } from './replay.ts';
 import { addOpenReplay } from './openreplay.ts';
 import { wantsColours } from './output.ts';
 import { addRequests } from './requests.ts';
@@ -57,6 +58,7 @@ export function createProgram(shell: Shell): Command {
   addConnections(program, shell);
   addDeadlines(program, shell);
   addKeys(program, shell);
+  addReplay(program, shell);
   addOpenReplay(program, shell);
   addDoctor(program, shell);
   return program;

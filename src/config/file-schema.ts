@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { isProjectKey } from '../domain/identifiers.ts';
 import { REGULATIONS } from '../domain/regulation.ts';
-import { CHANNELS, REQUEST_TYPES } from '../domain/request.ts';
+import { REQUEST_TYPES, SOURCES } from '../domain/request.ts';
 import { calendarFields } from './calendar-fields.ts';
 import { flag, milliseconds, oneOf, share, text, whole } from './fields.ts';
 import {
@@ -23,7 +23,7 @@ export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', '
 const NO_CONNECTION =
   'at least one connection: set OPENREPLAY_URL and OPENREPLAY_API_KEY, or write a connections section';
 
-const SOURCES = `a list of ${CHANNELS.join(', ')}, or no sources field at all for every one`;
+const SOURCES_RULE = `a list of ${SOURCES.join(', ')}, or no sources field at all for every one`;
 const LAWS = `a list of ${REGULATIONS.join(', ')}, or no regulations field at all for every one`;
 
 const TYPES = `a list of ${REQUEST_TYPES.join(', ')}, or no types field at all for every one`;
@@ -74,7 +74,7 @@ const regulation = section({
 });
 
 const policyRule = section({
-  sources: z.array(oneOf(CHANNELS), { error: SOURCES }).min(1, { error: SOURCES }).optional(),
+  sources: z.array(oneOf(SOURCES), { error: SOURCES_RULE }).min(1, { error: SOURCES_RULE }).optional(),
   regulations: z.array(oneOf(REGULATIONS), { error: LAWS }).min(1, { error: LAWS }).optional(),
   types: z.array(oneOf(REQUEST_TYPES), { error: TYPES }).min(1, { error: TYPES }).optional(),
   identity: oneOf(['required', 'not_required']).optional(),
@@ -122,6 +122,7 @@ const sections = {
     rules: z.array(policyRule, { error: 'a list of rules' }).default([]),
   }),
   access: section({ expiresAfterDays: whole(1, 90).default(7) }),
+  journal: section({ directory: directory.optional(), keepDays: whole(1, 3_650).default(35) }),
   worker: section({
     leaseMs: milliseconds(100).default(30_000),
     handOutMs: milliseconds(100).default(60_000),
@@ -164,6 +165,7 @@ export const fileSchema = section({
   rounds: sections.rounds.prefault({}),
   policy: sections.policy.prefault({}),
   access: sections.access.prefault({}),
+  journal: sections.journal.prefault({}),
   worker: sections.worker.prefault({}),
   calendar: sections.calendar.prefault({}),
   log: sections.log.prefault({}),

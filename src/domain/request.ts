@@ -4,7 +4,10 @@ import type { Regulation } from './regulation.ts';
 import { isOpenTaskState, type RequestState } from './states.ts';
 import type { Task } from './task.ts';
 
-export const CHANNELS = ['api', 'import'] as const;
+/** Where requests come in from outside. */
+export const SOURCES = ['api', 'import'] as const;
+/** Where requests come from: `replay` opens again what a restored database does not know to be erased. */
+export const CHANNELS = [...SOURCES, 'replay'] as const;
 export type Channel = (typeof CHANNELS)[number];
 
 /** What a subject asks for: Art. 17, Art. 15 and 20, or to have a copy before it is erased. */

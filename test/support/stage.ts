@@ -12,6 +12,7 @@ import { submitRequest } from '../../src/app/submit-request.ts';
 import type { Pace } from '../../src/domain/pace.ts';
 import { encodeEvent } from '../../src/evidence/encode-event.ts';
 import { newId, newToken } from '../../src/ids.ts';
+import { createFileJournal } from '../../src/journal/file-journal.ts';
 import { createLogger } from '../../src/log.ts';
 import { createOpenReplayClient } from '../../src/openreplay/client.ts';
 import { openPublisher, type QueueOptions } from '../../src/queue/queue-backend.ts';
@@ -23,7 +24,7 @@ import { createPool } from '../../src/store/connection.ts';
 import { createStore } from '../../src/store/store.ts';
 import { createVault } from '../../src/vault/vault.ts';
 import { startWorker } from '../../workers/start-worker.ts';
-import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import { createTestDatabase, createTestFolder, type TestDatabase } from './postgres.ts';
 import type { QueueBackend } from './redis.ts';
 
 export const PROJECT = 'stageProject00000000';
@@ -139,6 +140,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     store,
     vault: createVault({ masterKey: options.masterKey ?? randomBytes(32), tenant: 'default' }),
     encodeEvent,
+    journal: createFileJournal({ directory: await createTestFolder(), keepDays: 1 }),
     connections: new Map([
       [
         'default',

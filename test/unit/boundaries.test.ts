@@ -33,6 +33,7 @@ const PLANTED: Record<string, string[]> = {
   'layer-notify': ['src/notify/a.ts: ../openreplay/good.ts'],
   'layer-vault': ['src/vault/a.ts: ../store/good.ts'],
   'layer-calendar': ['src/calendar/a.ts: ../store/good.ts', 'src/calendar/a.ts: ../app/verb.ts'],
+  'layer-journal': ['src/journal/a.ts: ../store/good.ts', 'src/journal/a.ts: ../app/verb.ts'],
   'layer-http': ['src/http/routes/a.ts: ../../store/good.ts', 'src/http/routes/a.ts: ../../intake/good.ts'],
   'layer-intake': [
     'src/intake/csv/a.ts: ../../http/good.ts',

@@ -83,6 +83,7 @@ describe('the environment alone', () => {
       rounds: { max: 50, maxFailedJobs: 3 },
       policy: { maxMatches: 5, emailLocalPart: 'exact', waitForLiveMinutes: 60, rules: [] },
       access: { expiresAfterDays: 7 },
+      journal: { directory: join(cwd, '.lethe', 'journal'), keepDays: 35 },
       worker: {
         leaseMs: 30_000,
         handOutMs: 60_000,
