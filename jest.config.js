@@ -29,7 +29,7 @@ const integration = (...names) => names.map((name) => `<rootDir>/test/integratio
 const SOAKS = [...integration('nobody-else'), ...testsIn('crash', 'model')];
 const SLOW = integration(
   ...['embedded-postgres', 'embedded-reaper', 'processes', 'migrate', 'dump-schema', 'image'],
-  ...['cli', 'cli-doctor', 'cli-openreplay', 'keys'],
+  ...['cli', 'cli-doctor', 'cli-drill', 'cli-openreplay', 'keys'],
   ...['access-packages', 'by-email', 'connection-mood', 'live-subject', 'replay'],
 );
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { z } from 'zod';
 import { ConfigError, loadConfig, type Config } from '../config.ts';
-import { act, examples, noOptions, type Given, type Shell } from './command.ts';
+import { act, examples, type Given, type Shell } from './command.ts';
 import { fail, ok, type Finding } from './doctor/finding.ts';
 import { EXIT, type ExitStatus } from './exit-status.ts';
 import type { Output } from './output.ts';
@@ -14,18 +15,28 @@ export function addDoctor(program: Command, shell: Shell): void {
       .description(
         'looks at configuration, database, queue, OpenReplay and clocks; status 0 when nothing failed',
       )
-      .action(act(shell, noOptions, diagnose)),
-    ['doctor', 'doctor --json | jq -r \'.checks[] | select(.verdict != "ok") | .todo\''],
+      .option(
+        '--drill',
+        'erases people of a sandbox in a scratch database, and wipes the queue in the middle of it',
+      )
+      .action(act(shell, doctorOptions, diagnose)),
+    ['doctor', 'doctor --drill', 'doctor --json | jq -r \'.checks[] | select(.verdict != "ok") | .todo\''],
   );
 }
 
-async function diagnose(given: Given<unknown>): Promise<ExitStatus> {
-  const { io, output } = given;
+const doctorOptions = z.object({ drill: z.boolean().default(false) });
+
+async function diagnose(given: Given<z.output<typeof doctorOptions>>): Promise<ExitStatus> {
+  const { io, output, options } = given;
   const read = readConfig(given);
   if (!('config' in read)) return conclude(read.findings, output, EXIT.config);
   // Loaded only here: the other commands need none of it, and it takes half a second.
   const { examine } = await import('./doctor/examine.ts');
   const findings = [...read.findings, ...(await examine(read.config, io.now))];
+  if (options.drill) {
+    const { drill } = await import('./doctor/drill.ts');
+    findings.push(await drill(read.config));
+  }
   return conclude(findings, output, EXIT.failed);
 }
 

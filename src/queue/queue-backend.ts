@@ -75,6 +75,24 @@ export async function openPublisher(
   };
 }
 
+/**
+ * Takes everything out of a queue, as the loss of its store would.
+ *
+ * @returns how many jobs nobody had taken yet
+ */
+export async function wipeQueue(options: QueueOptions, connection: string): Promise<number> {
+  const queue = openQueue(options, queueName(connection));
+  queue.on('error', () => undefined);
+  try {
+    await queue.waitUntilReady();
+    const waiting = await bounded(queue.getJobCountByTypes('wait'));
+    await bounded(queue.obliterate({ force: true }));
+    return waiting;
+  } finally {
+    await queue.close();
+  }
+}
+
 /** Opens the receiving side: `process` is called for each job, at most `concurrency` at a time. */
 export function openConsumer(options: QueueOptions, connection: string, consumer: ConsumerOptions): Consumer {
   const handle = async (job: { data: unknown }) => consumer.process(payload.parse(job.data));
@@ -137,6 +155,7 @@ type OpenedQueue = Pick<
   | 'waitUntilReady'
   | 'setGlobalConcurrency'
   | 'removeGlobalConcurrency'
+  | 'obliterate'
 > & {
   on(event: 'error', listener: (error: Error) => void): unknown;
 };
