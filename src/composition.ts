@@ -134,6 +134,7 @@ function assemble(parts: Parts): Core {
       jobs: config.jobs,
       rounds: config.rounds,
       waitForLiveMs: config.policy.waitForLiveMinutes * 60_000,
+      sentinelAgesMs: config.sentinel.days.map((day) => day * DAY_MS),
     },
     maxMatches: config.policy.maxMatches,
     emailLocalPart: config.policy.emailLocalPart,

@@ -78,6 +78,8 @@ export interface Config {
   readonly access: { readonly expiresAfterDays: number };
   /** Where erasures are noted outside the database, and for how long. The directory is absolute. */
   readonly journal: { readonly directory: string; readonly keepDays: number };
+  /** Days after an erasure on which the subject is looked for again, ascending; none for never. */
+  readonly sentinel: { readonly days: readonly number[] };
   readonly worker: {
     readonly leaseMs: number;
     readonly handOutMs: number;

@@ -5,12 +5,13 @@ import type { Channel, RequestType } from './domain/request.ts';
 
 /**
  * What applies where no rule says otherwise. A caller of the API has decided already; what comes in through a file is
- * looked at by somebody who did not send it.
+ * looked at by somebody who did not send it. What the sentinel reopens has been approved before.
  */
 const DEFAULTS: Readonly<Record<Channel, Policy>> = {
   api: { identityRequired: false, approvalsNeeded: 0, coolingOffMs: 0 },
   import: { identityRequired: false, approvalsNeeded: 1, coolingOffMs: 0 },
   replay: { identityRequired: false, approvalsNeeded: 0, coolingOffMs: 0 },
+  sentinel: { identityRequired: false, approvalsNeeded: 0, coolingOffMs: 0 },
 };
 
 const APPROVALS = { none: 0, one: 1, two: 2 } as const;
@@ -25,7 +26,7 @@ export function policyOf(
   rules: readonly PolicyRule[],
   { channel, regulation, type }: { channel: Channel; regulation: Regulation; type: RequestType },
 ): Policy {
-  if (channel === 'replay') return DEFAULTS.replay;
+  if (channel === 'replay' || channel === 'sentinel') return DEFAULTS[channel];
   const fitting = rules.filter(
     ({ sources, regulations, types }) =>
       (sources?.includes(channel) ?? true) &&

@@ -5,6 +5,7 @@ import type { WorkerContext } from './context.ts';
 import { discover } from './discover.ts';
 import { expire, gather, packUp } from './gather.ts';
 import { poll } from './poll.ts';
+import { sentinel } from './sentinel.ts';
 import { submit } from './submit.ts';
 import { verify } from './verify.ts';
 
@@ -16,6 +17,7 @@ const STEPS = {
   verify,
   cancel,
   expire_package: expire,
+  sentinel,
 } as const;
 
 /** Takes work that was handed out, and does it. Only polls, of one project, come several at a time. */

@@ -130,6 +130,7 @@ const STATES_OF_WORK: Readonly<Record<Work['kind'], readonly TaskState[]>> = {
   submit: ['pending', 'submitting'],
   poll: ['submitted'],
   verify: ['verifying'],
+  sentinel: ['erased'],
   cancel: ['pending', 'submitting', 'submitted'],
 };
 

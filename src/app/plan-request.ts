@@ -1,5 +1,6 @@
-import type { Actor, EventDraft } from '../domain/events.ts';
+import { LETHE, type Actor, type EventDraft } from '../domain/events.ts';
 import { gateOf } from '../domain/gate.ts';
+import type { Policy } from '../domain/policy.ts';
 import { requestMoved, type Channel, type ErasureRequest, type SubjectRef } from '../domain/request.ts';
 import type { Accepted, FieldProblem } from './check-submission.ts';
 import { taskCreated } from './discover-subject.ts';
@@ -21,6 +22,8 @@ export interface Admission {
   readonly importId?: string;
   /** The erasure that it carries out again. */
   readonly replays?: { readonly requestId: string; readonly taskId: string };
+  /** The request whose subject is there again, and whether a person has to agree before they are erased again. */
+  readonly reopens?: { readonly requestId: string; readonly needsPerson: boolean };
   /** The transaction's time. */
   readonly now: Date;
 }
@@ -53,12 +56,11 @@ export function futureReceipt({ submission }: Accepted, now: Date): readonly Fie
  * @param id of the request
  */
 export async function planRequest(deps: Deps, id: string, admission: Admission): Promise<PlannedRequest> {
-  const { accepted, refs, apiKeyId, importId, replays, now } = admission;
+  const { accepted, refs, now } = admission;
   const received = await receivedRequest(deps, id, admission);
   const tasks = accepted.unroutable === undefined ? [] : unroutableTasks(deps, received, accepted);
   const request = placed(received, { ...admission, unroutable: tasks.length > 0 });
-  const actor: Actor = { kind: 'api_key', id: apiKeyId };
-  const drafts = openingEvents({ received, request, tasks, actor, importId, replays });
+  const drafts = openingEvents({ received, request, tasks, admission });
   const events = encodeEvents(deps, { request: received, now }, drafts);
   const begins = request.state === 'discovering' || request.state === 'cooling_off';
   return {
@@ -121,7 +123,7 @@ async function receivedRequest(deps: Deps, id: string, from: Admission): Promise
     cancelRequestedAt: null,
     identityRequired: policy.identityRequired,
     identityVerifiedAt: null,
-    approvalsNeeded: policy.approvalsNeeded,
+    approvalsNeeded: approvalsFor(policy, from),
     approvals: 0,
     coolingOffMs: policy.coolingOffMs,
     coolingOffUntil: null,
@@ -130,6 +132,11 @@ async function receivedRequest(deps: Deps, id: string, from: Admission): Promise
     extendedAt: null,
     eventCount: 0,
   };
+}
+
+/** No rule lets go ahead by itself what a person has to agree to. */
+function approvalsFor({ approvalsNeeded }: Policy, { reopens }: Admission): Policy['approvalsNeeded'] {
+  return reopens?.needsPerson === true && approvalsNeeded === 0 ? 1 : approvalsNeeded;
 }
 
 /** Where a request that was just received stands: at its first gate, on hold, or with a person. */
@@ -165,11 +172,11 @@ function openingEvents(of: {
   received: ErasureRequest;
   request: ErasureRequest;
   tasks: readonly NewTask[];
-  actor: Actor;
-  importId: string | undefined;
-  replays: Admission['replays'];
+  admission: Admission;
 }): readonly EventDraft[] {
-  const { received, request, tasks, actor, importId, replays } = of;
+  const { received, request, tasks } = of;
+  const { apiKeyId, importId, replays, reopens } = of.admission;
+  const actor: Actor = reopens === undefined ? { kind: 'api_key', id: apiKeyId } : LETHE;
   const first: EventDraft = {
     type: 'request.received',
     actor,
@@ -179,6 +186,7 @@ function openingEvents(of: {
       channel: request.channel,
       ...(importId !== undefined && { import_id: importId }),
       ...(replays && { replays_request_id: replays.requestId, replays_task_id: replays.taskId }),
+      ...(reopens && { reopens_request_id: reopens.requestId }),
       regulation: request.regulation,
       connection: request.connection,
       project_keys: request.projectKeys,

@@ -267,7 +267,10 @@ export const requestView = z
       .nullable()
       .meta({ description: 'While on hold: who holds it, and the state it goes back to.' }),
     regulation,
-    channel: z.enum(CHANNELS),
+    channel: z.enum(CHANNELS).meta({
+      description:
+        'Where it came from; `sentinel`: a subject that was erased is there again. What it reopens is in its first event.',
+    }),
     connection: z
       .string()
       .nullable()

@@ -219,6 +219,7 @@ const WAITS: Readonly<Record<WaitReason, { actsNext: ActsNext; explanation: stri
     actsNext: 'lethe',
     explanation: 'Something is still seen after the job; it gets some time to disappear.',
   },
+  sentinel: { actsNext: 'lethe', explanation: 'It is erased, and looked at again later.' },
   conflict_without_job: {
     actsNext: 'lethe',
     explanation:

@@ -28,6 +28,8 @@ const LAWS = `a list of ${REGULATIONS.join(', ')}, or no regulations field at al
 
 const TYPES = `a list of ${REQUEST_TYPES.join(', ')}, or no types field at all for every one`;
 
+const AGES = 'a list of at most 10 days, ascending; empty for never';
+
 const host = text('a host name or an IP address', (value) => /^[A-Za-z0-9._:-]{1,253}$/.test(value));
 const tenant = text('1 to 64 letters, digits, ".", "_" or "-" (in quotes when only digits)', (value) =>
   /^[A-Za-z0-9._-]{1,64}$/.test(value),
@@ -123,6 +125,13 @@ const sections = {
   }),
   access: section({ expiresAfterDays: whole(1, 90).default(7) }),
   journal: section({ directory: directory.optional(), keepDays: whole(1, 3_650).default(35) }),
+  sentinel: section({
+    days: z
+      .array(whole(1, 3_650), { error: AGES })
+      .max(10, { error: AGES })
+      .refine((days) => days.every((day, index) => day > (days[index - 1] ?? 0)), { error: AGES })
+      .default([1, 7, 30]),
+  }),
   worker: section({
     leaseMs: milliseconds(100).default(30_000),
     handOutMs: milliseconds(100).default(60_000),
@@ -166,6 +175,7 @@ export const fileSchema = section({
   policy: sections.policy.prefault({}),
   access: sections.access.prefault({}),
   journal: sections.journal.prefault({}),
+  sentinel: sections.sentinel.prefault({}),
   worker: sections.worker.prefault({}),
   calendar: sections.calendar.prefault({}),
   log: sections.log.prefault({}),

@@ -29,6 +29,8 @@ export interface Pace {
   readonly rounds: { readonly max: number; readonly maxFailedJobs: number };
   /** How long a subject who is live is waited for before the deletion is asked for; 0 for not looking. */
   readonly waitForLiveMs: number;
+  /** How long after an erasure it is looked again whether the subject is still gone, ascending; none for never. */
+  readonly sentinelAgesMs: readonly number[];
 }
 
 /** Reads that doubt a job before the doubt counts: one 404 of a real server is no verdict. */

@@ -6,8 +6,11 @@ import type { Task } from './task.ts';
 
 /** Where requests come in from outside. */
 export const SOURCES = ['api', 'import'] as const;
-/** Where requests come from: `replay` opens again what a restored database does not know to be erased. */
-export const CHANNELS = [...SOURCES, 'replay'] as const;
+/**
+ * Where requests come from: `replay` opens again what a restored database does not know to be erased, `sentinel` what is
+ * there again.
+ */
+export const CHANNELS = [...SOURCES, 'replay', 'sentinel'] as const;
 export type Channel = (typeof CHANNELS)[number];
 
 /** What a subject asks for: Art. 17, Art. 15 and 20, or to have a copy before it is erased. */

@@ -65,6 +65,18 @@ export function dueNow(kind: WorkKind, context: StepContext): NextWork {
   return { kind, at: context.now, reason: 'queued', attempts: 0 };
 }
 
+/**
+ * The next time to look again at who was erased; null after the last.
+ *
+ * @param erasedAt epoch ms
+ */
+export function nextLook(erasedAt: number, { now, pace }: StepContext): NextWork | null {
+  const age = pace.sentinelAgesMs.find((one) => one > now - erasedAt);
+  return age === undefined
+    ? null
+    : { kind: 'sentinel', at: erasedAt + age, reason: 'sentinel', attempts: 0 };
+}
+
 interface FailedStep {
   readonly kind: WorkKind;
   readonly failure: CallFailure;

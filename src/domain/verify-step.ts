@@ -7,6 +7,7 @@ import {
   dueNow,
   handedToPerson,
   moved,
+  nextLook,
   noted,
   rfc3339,
   type StepContext,
@@ -40,7 +41,7 @@ export function sessionsOf(page: Page<RemoteSession>): number {
 }
 
 /** What the reads show, store by store. An answer about somebody else is no answer. */
-function judge(reads: VerificationReads, userId: string, nowMs: number): Verification {
+export function judge(reads: VerificationReads, userId: string, nowMs: number): Verification {
   const sessionsFound = reads.sessions.ok ? sessionsOf(reads.sessions.value) : null;
   return {
     user: userResult(reads.user, userId),
@@ -77,13 +78,14 @@ export function afterVerify(
   if (seen.sessions === 'residue' && mayShrink(task, seen, context))
     return nextRound(task, { seen, verified }, context);
   const attention = residueOf(seen, context);
-  if (attention === undefined) return erased(task, seen, verified);
+  if (attention === undefined) return erased(task, { seen, verified }, context);
   if (isSettling(task, context)) return lookAgain(seen, verified, context);
   const patch = { verification: seen };
   return handedToPerson(task, { to: 'residue', attention, patch, before: [verified] }, context);
 }
 
-function firstFailure(reads: VerificationReads, seen: Verification): CallFailure | undefined {
+/** The first of the reads that brought nothing to judge by, if any. */
+export function firstFailure(reads: VerificationReads, seen: Verification): CallFailure | undefined {
   if (seen.user === 'unavailable')
     return reads.user.ok ? { kind: 'unreadable', status: 200 } : reads.user.failure;
   if (!reads.sessions.ok) return reads.sessions.failure;
@@ -116,11 +118,13 @@ function isSettling(task: Task, context: StepContext): boolean {
   return context.now - Date.parse(task.verifyingSince) < context.pace.verification.settleMs;
 }
 
-function nextRound(
-  task: Task,
-  options: { seen: Verification; verified: EventDraft },
-  context: StepContext,
-): TaskStep {
+/** What was seen, and the event that tells of it. */
+interface Seen {
+  readonly seen: Verification;
+  readonly verified: EventDraft;
+}
+
+function nextRound(task: Task, options: Seen, context: StepContext): TaskStep {
   const patch = { verification: options.seen };
   const before = [options.verified];
   if (context.cancelRequested) return cancelledTask(task, { patch, before });
@@ -145,13 +149,13 @@ function lookAgain(seen: Verification, verified: EventDraft, context: StepContex
   };
 }
 
-function erased(task: Task, seen: Verification, verified: EventDraft): TaskStep {
+function erased(task: Task, { seen, verified }: Seen, context: StepContext): TaskStep {
   const data = { rounds: task.rounds.length, storage_check_needed: needsStorageCheck(task.rounds) };
   return {
     to: 'erased',
     patch: { verification: seen, attention: null },
     events: [verified, moved(task, { to: 'erased', type: 'task.erased', data })],
-    next: null,
+    next: nextLook(context.now, context),
   };
 }
 

@@ -10,6 +10,7 @@ export const WORK_KINDS = [
   'verify',
   'cancel',
   'expire_package',
+  'sentinel',
 ] as const;
 export type WorkKind = (typeof WORK_KINDS)[number];
 
@@ -25,6 +26,7 @@ export const WAIT_REASONS = [
   'job_cancelled_by_somebody',
   'job_stalled',
   'settling',
+  'sentinel',
   'conflict_without_job',
   'connection_paused',
   'key_refused',

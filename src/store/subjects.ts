@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ErasurePlace } from '../app/ports/life.ts';
 import type { SubjectRef } from '../domain/request.ts';
 import type { Queryable } from './connection.ts';
 
@@ -33,6 +34,37 @@ export async function listOpenRequestsOf(
     [refs.map(({ value }) => value), but],
   );
   return ids.parse(rows).map(({ id }) => id);
+}
+
+/** Seed of the advisory locks on users who are there again; spells "back". */
+const LOCK_SEED = 0x6261636b;
+
+/**
+ * A request that has not found its subject yet will erase it where it may look; one that has, where it has a task that has
+ * not ended.
+ */
+export async function findOpenErasure(
+  db: Queryable,
+  { refs, connection, projectKey, but }: ErasurePlace,
+): Promise<string | undefined> {
+  const hexes = refs.map(({ value }) => value);
+  await db.query('SELECT pg_advisory_xact_lock(hashtextextended($1, $2))', [hexes.join(' '), LOCK_SEED]);
+  // A statement of its own: only now is what another has made to be seen.
+  const { rows } = await db.query(
+    `SELECT DISTINCT request.id FROM request_subjects JOIN erasure_requests request ON id = request_id
+     WHERE ref IN (SELECT decode(hex, 'hex') FROM unnest($1::text[]) AS hex) AND id <> $4
+       AND state NOT IN ('completed', 'refused', 'cancelled') AND type <> 'access'
+       AND (connection IS NULL OR connection = $2) AND (project_keys IS NULL OR $3 = ANY (project_keys))
+       AND (NOT EXISTS (SELECT FROM tasks WHERE tasks.request_id = request.id) OR EXISTS (
+         SELECT FROM tasks
+         WHERE tasks.request_id = request.id AND tasks.connection = $2 AND tasks.project_key = $3
+           AND tasks.state NOT IN ('erased', 'cancelled')
+           AND tasks.user_ref IN (SELECT decode(hex, 'hex') FROM unnest($1::text[]) AS hex)
+       ))
+     ORDER BY 1 LIMIT 1`,
+    [hexes, connection, projectKey, but],
+  );
+  return ids.parse(rows)[0]?.id;
 }
 
 const pairs = z.array(z.object({ id: z.string(), related: z.string() }));

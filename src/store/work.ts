@@ -112,7 +112,7 @@ const claimed = z.array(
  * Leases what is due of one connection, in batches, past rows that others are leasing just now. The lease's end is the
  * row's new run_at, so work whose holder died is due again by itself. Nothing is leased while `max` are out (dispatchers
  * that look in the same instant may go over it together, each by at most `max`), nor what needs calls while the connection
- * is paused or shut; of one that is to be tried again, one piece at a time.
+ * is paused or shut; of one that is to be tried again, one piece at a time. Looks at who was erased come after all else.
  */
 export async function claimDueWork(
   db: Queryable,
@@ -126,15 +126,18 @@ export async function claimDueWork(
        SELECT GREATEST(0, LEAST($3, (SELECT most FROM allowed)) - count(*)) AS free
        FROM work WHERE lease IS NOT NULL AND connection = $1 AND run_at > now()
      ), due AS (
-       SELECT id FROM work WHERE run_at <= now() AND connection = $1
+       SELECT id FROM work WHERE run_at <= now() AND connection = $1 AND kind <> 'sentinel'
        ORDER BY run_at LIMIT (SELECT free FROM room) FOR UPDATE SKIP LOCKED
+     ), looks AS (
+       SELECT id FROM work WHERE run_at <= now() AND connection = $1 AND kind = 'sentinel'
+       ORDER BY run_at LIMIT (SELECT free - (SELECT count(*) FROM due) FROM room) FOR UPDATE SKIP LOCKED
      ), without_calls AS (
        SELECT id FROM work
        WHERE kind IN ('package', 'expire_package') AND run_at <= now() AND connection = $1 AND EXISTS (SELECT FROM allowed)
        ORDER BY run_at LIMIT $3 FOR UPDATE SKIP LOCKED
      )
      UPDATE work SET lease = gen_random_uuid(), held = false, run_at = now() + $2 * interval '1 millisecond'
-     FROM (SELECT id FROM due UNION SELECT id FROM without_calls) AS ours WHERE work.id = ours.id
+     FROM (SELECT id FROM due UNION SELECT id FROM looks UNION SELECT id FROM without_calls) AS ours WHERE work.id = ours.id
      RETURNING work.id, work.lease, work.kind, work.connection, work.project_key`,
     [limits.connection, limits.handOutMs, limits.max],
   );
@@ -219,7 +222,10 @@ const waiting = z.array(
     })),
 );
 
-/** What waits, and why: work that is due but kept back waits for its connection. */
+/**
+ * What waits, and why: work that is due but kept back waits for its connection. Looks at who was erased are nothing that a
+ * request waits for.
+ */
 export async function listWaiting(db: Queryable, requestIds: readonly string[]): Promise<readonly Waiting[]> {
   const { rows } = await db.query(
     `SELECT request_id, task_id, kind, attempts, held,
@@ -231,7 +237,7 @@ export async function listWaiting(db: Queryable, requestIds: readonly string[]):
        FROM connection_states
        WHERE name = work.connection AND (paused_at IS NOT NULL OR shut_until IS NOT NULL)
      ) AS gate ON true
-     WHERE request_id = ANY ($1)`,
+     WHERE request_id = ANY ($1) AND kind <> 'sentinel'`,
     [requestIds],
   );
   return waiting.parse(rows);

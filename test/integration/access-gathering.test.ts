@@ -40,11 +40,13 @@ const claim = () => stage.deps.store.claimDueWork({ connection: 'default', handO
 
 const STEPS = { discover, gather, package: packUp, submit, cancel, expire_package: expire } as const;
 
+const isExpected = (kind: WorkKind): kind is keyof typeof STEPS => kind in STEPS;
+
 /** Does one piece of work that is due, and says which; undefined when none is. */
 async function doOne(): Promise<WorkKind | undefined> {
   const [work] = await claim();
   if (work === undefined) return undefined;
-  if (work.kind === 'poll' || work.kind === 'verify') throw new Error(`${work.kind} was not to come`);
+  if (!isExpected(work.kind)) throw new Error(`${work.kind} was not to come`);
   await STEPS[work.kind](context, work);
   return work.kind;
 }

@@ -152,6 +152,15 @@ describe('a dispatcher hands out', () => {
     expect(idsOf(scene.publisher.work)).toEqual(planted.slice(0, 14).toSorted());
     expect((await readWork(database.pool)).filter(({ lease }) => lease !== null)).toHaveLength(10);
   });
+
+  it('looks at who was erased after all else, however long they are due', async () => {
+    const looks = await plantWork(database.pool, { count: 3, kind: 'sentinel', dueInMs: -HOUR_MS });
+    const others = await plantWork(database.pool, { count: 2 });
+    const claim = (max: number) =>
+      store.claimDueWork({ connection: 'default', handOutMs: HOUR_MS, max }).then(idsOf);
+    await expect(claim(3)).resolves.toEqual([...others, looks[0]].toSorted());
+    await expect(claim(5)).resolves.toEqual(looks.slice(1).toSorted());
+  });
 });
 
 describe('a queue that is behind', () => {

@@ -290,13 +290,14 @@ const STATES_OF_WORK: Readonly<Record<string, readonly string[]>> = {
   poll: ['submitted'],
   verify: ['verifying'],
   cancel: ['pending', 'submitting', 'submitted'],
+  sentinel: ['erased'],
 };
 
 /** Nothing is silently stuck: Lethe has work for all that is open, or a person is named; and no work without need. */
 function judgeWork(part: Part): string[] {
   const { request, tasks, work } = part;
-  if (CLOSED.has(request.state)) return judgeWorkOfClosed(part);
-  const problems: string[] = [];
+  const problems = judgeLooks(part);
+  if (CLOSED.has(request.state)) return [...problems, ...judgeWorkOfClosed(part)];
   const hasDiscovery = work.some(({ kind }) => kind === 'discover');
   const needsDiscovery = ['cooling_off', 'discovering'].includes(request.state);
   if (needsDiscovery && !hasDiscovery) problems.push('nobody looks for its subject');
@@ -311,13 +312,20 @@ function judgeWork(part: Part): string[] {
   return problems;
 }
 
+/** Whoever is erased is looked at again later, whatever becomes of the request. */
+function judgeLooks(part: Part): string[] {
+  return part.tasks
+    .filter(({ id, state }) => hasWork(part, 'sentinel', id) !== (state === 'erased'))
+    .map(({ state }) => `whether a task that is ${state} is looked at again is wrong`);
+}
+
 function judgeWorkOfClosed({ request, tasks, work, packages }: Part): string[] {
   // Who closes what could not be gathered whole leaves tasks that were never begun.
   const closed = packages.length > 0 && request.outcome === 'closed_by_decision';
   const open = tasks
     .filter(({ state }) => UNDER_WAY.has(state) && !(closed && state === 'pending'))
     .map(({ state }) => state);
-  const left = work.filter(({ kind }) => kind !== 'expire_package');
+  const left = work.filter(({ kind }) => kind !== 'expire_package' && kind !== 'sentinel');
   return [
     ...(open.length > 0 ? [`it is closed with tasks that are ${open.join(', ')}`] : []),
     ...(left.length > 0 ? [`it is closed with work: ${JSON.stringify(left)}`] : []),

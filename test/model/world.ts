@@ -15,6 +15,7 @@ const FAULTY: Readonly<Record<HandedOut['kind'], readonly Partial<Faults>[]>> = 
   // The events of a session cannot be read: the package lacks something.
   gather: [{ jobHiccup404: { listSessionEvents: 1 } }, { errors500: 1 }],
   package: [],
+  sentinel: [],
   submit: [
     { cutAfterDelete: 1 },
     { errors500: 1 },
@@ -96,6 +97,8 @@ export async function openWorld(): Promise<World> {
       verification: { settleMs: 0, retryMs: 1, requireUserAbsent: true },
       // A person is needed soon.
       rounds: { max: 2, maxFailedJobs: 1 },
+      // Longer than any life here lasts: whatever happens to a request, nobody touches its looks.
+      sentinelAgesMs: [30 * 24 * HOUR_MS],
     },
   });
   const errors: string[] = [];
@@ -221,12 +224,12 @@ const workRows = z.array(
   z.object({ id: z.string(), request_id: z.string(), kind: z.string(), state: z.string() }),
 );
 
-/** Work that somebody could be handed out: all there is, but for what cools off. Whoever holds it has lost it then. */
+/** Work that somebody could be handed out: all there is, but for what cools off, and looks weeks away. Whoever holds it has lost it then. */
 async function listWork({ stage, run }: World) {
   const cooling = run.model.requests.filter(({ coolingOver }) => !coolingOver).map(({ id }) => id);
   const { rows } = await stage.database.pool.query(
     `SELECT work.id, request_id, kind, state FROM work JOIN erasure_requests r ON r.id = request_id
-     WHERE NOT (state = 'cooling_off' AND request_id = ANY ($1)) ORDER BY work.id`,
+     WHERE kind <> 'sentinel' AND NOT (state = 'cooling_off' AND request_id = ANY ($1)) ORDER BY work.id`,
     [cooling],
   );
   return workRows.parse(rows);

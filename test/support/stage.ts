@@ -38,6 +38,7 @@ const QUICK: Pace = {
   jobs: { overdueMs: 93_600_000, stalledMs: 180_000_000 },
   rounds: { max: 10, maxFailedJobs: 3 },
   waitForLiveMs: 0,
+  sentinelAgesMs: [],
 };
 
 const WEEKDAYS = { timeZone: 'UTC', country: undefined, subdivision: undefined };
@@ -286,12 +287,12 @@ async function trail(deps: Deps, requestId: string): Promise<readonly TrailEvent
   return z.array(trailEvent).parse(page?.events.map((event): unknown => JSON.parse(event)));
 }
 
-const AFTER_THE_END = /^(subject\.read|package\.[a-z_]+)$/;
+const AFTER_THE_END = /^(subject\.read|package\.[a-z_]+|task\.sentinel_[a-z]+)$/;
 
 /**
  * What holds of every trail: no gap; each change starts from where the one before ended; the states it ends in are
- * the states that are stored; the event that closes a request counts those so far, and after it only readings come, and what becomes of its
- * access package.
+ * the states that are stored; the event that closes a request counts those so far, and after it only readings come, looks at
+ * who was erased, and what becomes of its access package.
  */
 export function checkTrail(view: RequestView, events: readonly TrailEvent[]): void {
   const problems: string[] = [];

@@ -12,6 +12,7 @@ export const PACE: Pace = {
   jobs: { overdueMs: 93_600_000, stalledMs: 180_000_000 },
   rounds: { max: 5, maxFailedJobs: 3 },
   waitForLiveMs: 0,
+  sentinelAgesMs: [],
 };
 
 /** A step's context at noon, with the most jitter. */

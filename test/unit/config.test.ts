@@ -84,6 +84,7 @@ describe('the environment alone', () => {
       policy: { maxMatches: 5, emailLocalPart: 'exact', waitForLiveMinutes: 60, rules: [] },
       access: { expiresAfterDays: 7 },
       journal: { directory: join(cwd, '.lethe', 'journal'), keepDays: 35 },
+      sentinel: { days: [1, 7, 30] },
       worker: {
         leaseMs: 30_000,
         handOutMs: 60_000,
@@ -520,6 +521,25 @@ describe('fields', () => {
     const run = () => load(`redisUrl: '${value}'\n${CONNECTION}`);
     if (valid) expect(run().queue).toEqual({ kind: 'redis', url: value });
     else expect(placesOf(run)).toEqual(['1|redisUrl']);
+  });
+
+  it.each([
+    ['[]', true],
+    ['[1]', true],
+    ['[1, 7, 30, 3650]', true],
+    ['[1,2,3,4,5,6,7,8,9,10]', true],
+    ['[1,2,3,4,5,6,7,8,9,10,11]', false],
+    ['[7, 1]', false],
+    ['[1, 1]', false],
+    ['7', false],
+  ])('sentinel.days %s', (days, valid) => {
+    const run = () => load(`sentinel: { days: ${days} }\n${CONNECTION}`);
+    if (valid) expect(run().sentinel.days).toEqual(JSON.parse(days));
+    else expect(placesOf(run)).toEqual(['1|sentinel.days']);
+  });
+
+  it.each(['[0]', '[1.5]', '[3651]', '[day]'])('sentinel.days %s names the day', (days) => {
+    expect(placesOf(() => load(`sentinel: { days: ${days} }\n${CONNECTION}`))).toEqual(['1|sentinel.days[0]']);
   });
 
   it.each([

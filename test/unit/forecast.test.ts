@@ -20,6 +20,7 @@ const PACE: Pace = {
   jobs: { overdueMs: 93_600_000, stalledMs: 180_000_000 },
   rounds: { max: 50, maxFailedJobs: 3 },
   waitForLiveMs: 0,
+  sentinelAgesMs: [],
 };
 const NOW = new Date('2026-03-05T14:00:00Z');
 const QUEUED: ForecastPosition = { kind: 'queued', notBefore: null };

@@ -55,9 +55,23 @@ export interface LifeStore {
   listHolds(filter: HoldFilter): Promise<readonly Hold[]>;
 }
 
+/** A user in a project. */
+export interface ErasurePlace {
+  readonly refs: readonly SubjectRef[];
+  readonly connection: string;
+  readonly projectKey: string;
+  /** The request that asks. */
+  readonly but: string;
+}
+
 export interface LifeTransaction {
   /** Ids of the other requests that are not closed and whose subject is known by one of these, oldest first. */
   listOpenRequestsOf(refs: readonly SubjectRef[], but: string): Promise<readonly string[]>;
+  /**
+   * The open request, but this one, that is still to erase this user in this project, if any. Whoever asks for the same
+   * user waits until the transaction ends, so that each sees what the other made.
+   */
+  findOpenErasure(place: ErasurePlace): Promise<string | undefined>;
   /** Those of these pseudonyms (their `value`) on which a legal hold stands. */
   listStandingRefs(refs: readonly SubjectRef[]): Promise<ReadonlySet<string>>;
   /** Adds to the pseudonyms a request's subject is known by. */
