@@ -169,7 +169,7 @@ CREATE TABLE erasure_requests (
   CONSTRAINT erasure_requests_access_alone CHECK (type <> 'access'::text OR state <> 'erasing'::text AND held_from IS DISTINCT FROM 'erasing'::text AND outcome IS DISTINCT FROM 'erased'::text),
   CONSTRAINT erasure_requests_approvals_needed_check CHECK (approvals_needed >= 0 AND approvals_needed <= 2),
   CONSTRAINT erasure_requests_attention CHECK (attention = ANY (ARRAY['tasks_need_attention'::text, 'unroutable'::text, 'project_unknown'::text, 'no_projects'::text, 'too_many_matches'::text, 'unexpected_matches'::text, 'package_incomplete'::text])),
-  CONSTRAINT erasure_requests_channel_check CHECK (channel = ANY (ARRAY['api'::text, 'import'::text, 'replay'::text])),
+  CONSTRAINT erasure_requests_channel_check CHECK (channel = ANY (ARRAY['api'::text, 'import'::text, 'replay'::text, 'sentinel'::text])),
   CONSTRAINT erasure_requests_check CHECK ((state <> 'needs_attention'::text OR attention IS NOT NULL) AND (attention IS NULL OR (state = ANY (ARRAY['needs_attention'::text, 'on_hold'::text])))),
   CONSTRAINT erasure_requests_check1 CHECK ((state = 'completed'::text) = (completed_at IS NOT NULL)),
   CONSTRAINT erasure_requests_cooling_off_ms_check CHECK (cooling_off_ms >= 0),
@@ -372,12 +372,13 @@ CREATE TABLE work (
   CONSTRAINT work_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id),
   CONSTRAINT work_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id),
   CONSTRAINT work_check CHECK (lease IS NOT NULL OR NOT held),
-  CONSTRAINT work_kind CHECK (kind = ANY (ARRAY['discover'::text, 'gather'::text, 'package'::text, 'submit'::text, 'poll'::text, 'verify'::text, 'cancel'::text, 'expire_package'::text])),
-  CONSTRAINT work_reason CHECK (reason = ANY (ARRAY['queued'::text, 'cooling_off'::text, 'package_kept'::text, 'subject_live'::text, 'job_scheduled'::text, 'job_running'::text, 'job_unknown'::text, 'job_cancelled_by_somebody'::text, 'job_stalled'::text, 'settling'::text, 'conflict_without_job'::text, 'connection_paused'::text, 'key_refused'::text, 'rate_limited'::text, 'rejected'::text, 'redirected'::text, 'server_error'::text, 'unreadable'::text, 'unreachable'::text, 'no_answer'::text, 'internal_error'::text]))
+  CONSTRAINT work_kind CHECK (kind = ANY (ARRAY['discover'::text, 'gather'::text, 'package'::text, 'submit'::text, 'poll'::text, 'verify'::text, 'cancel'::text, 'expire_package'::text, 'sentinel'::text])),
+  CONSTRAINT work_reason CHECK (reason = ANY (ARRAY['queued'::text, 'cooling_off'::text, 'package_kept'::text, 'subject_live'::text, 'job_scheduled'::text, 'job_running'::text, 'job_unknown'::text, 'job_cancelled_by_somebody'::text, 'job_stalled'::text, 'settling'::text, 'sentinel'::text, 'conflict_without_job'::text, 'connection_paused'::text, 'key_refused'::text, 'rate_limited'::text, 'rejected'::text, 'redirected'::text, 'server_error'::text, 'unreadable'::text, 'unreachable'::text, 'no_answer'::text, 'internal_error'::text]))
 );
-CREATE INDEX work_due_by_connection ON work USING btree (connection, run_at);
+CREATE INDEX work_due_by_connection ON work USING btree (connection, run_at) WHERE kind <> 'sentinel'::text;
 CREATE INDEX work_due_without_calls ON work USING btree (connection, run_at) WHERE kind = ANY (ARRAY['package'::text, 'expire_package'::text]);
 CREATE INDEX work_leased ON work USING btree (connection) WHERE lease IS NOT NULL;
+CREATE INDEX work_looks_by_connection ON work USING btree (connection, run_at) WHERE kind = 'sentinel'::text;
 
 CREATE OR REPLACE FUNCTION public.refuse_change()
  RETURNS trigger

@@ -1,4 +1,4 @@
-import { LETHE, type EventDraft } from '../domain/events.ts';
+import type { EventDraft } from '../domain/events.ts';
 import type { ErasureRequest } from '../domain/request.ts';
 import { afterSentinel, type Reappearance, type SentinelReads } from '../domain/sentinel-step.ts';
 import { noted } from '../domain/task-step.ts';

@@ -129,7 +129,7 @@ const sections = {
     days: z
       .array(whole(1, 3_650), { error: AGES })
       .max(10, { error: AGES })
-      .refine((days) => days.every((day, index) => day > (days[index - 1] ?? 0)), { error: AGES })
+      .refine((days) => days.every((day, index) => day > (days[index - 1] ?? -Infinity)), { error: AGES })
       .default([1, 7, 30]),
   }),
   worker: section({

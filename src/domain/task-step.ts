@@ -72,9 +72,7 @@ export function dueNow(kind: WorkKind, context: StepContext): NextWork {
  */
 export function nextLook(erasedAt: number, { now, pace }: StepContext): NextWork | null {
   const age = pace.sentinelAgesMs.find((one) => one > now - erasedAt);
-  return age === undefined
-    ? null
-    : { kind: 'sentinel', at: erasedAt + age, reason: 'sentinel', attempts: 0 };
+  return age === undefined ? null : { kind: 'sentinel', at: erasedAt + age, reason: 'sentinel', attempts: 0 };
 }
 
 interface FailedStep {

@@ -179,7 +179,11 @@ describe('data that was restored', () => {
 
   it('is kept while a hold stands on the subject', async () => {
     const id = await erase('held');
-    await createHold(stage.deps, { subject: { userId: 'held' }, reason: 'litigation', apiKeyId: stage.apiKeyId });
+    await createHold(stage.deps, {
+      subject: { userId: 'held' },
+      reason: 'litigation',
+      apiKeyId: stage.apiKeyId,
+    });
     restore('held');
     const { view } = await reopened(await look(id));
     expect(view).toMatchObject({ state: 'on_hold', hold: { by: 'standing_hold' } });

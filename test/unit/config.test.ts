@@ -539,7 +539,9 @@ describe('fields', () => {
   });
 
   it.each(['[0]', '[1.5]', '[3651]', '[day]'])('sentinel.days %s names the day', (days) => {
-    expect(placesOf(() => load(`sentinel: { days: ${days} }\n${CONNECTION}`))).toEqual(['1|sentinel.days[0]']);
+    expect(placesOf(() => load(`sentinel: { days: ${days} }\n${CONNECTION}`))).toEqual([
+      '1|sentinel.days[0]',
+    ]);
   });
 
   it.each([

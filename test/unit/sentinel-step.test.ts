@@ -1,11 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type {
-  CallFailure,
-  Outcome,
-  Page,
-  RemoteSession,
-  RemoteUser,
-} from '../../src/domain/openreplay.ts';
+import type { CallFailure, Outcome, Page, RemoteSession, RemoteUser } from '../../src/domain/openreplay.ts';
 import { afterSentinel, newFrom, type SentinelReads } from '../../src/domain/sentinel-step.ts';
 import type { StepContext } from '../../src/domain/task-step.ts';
 import type { Task } from '../../src/domain/task.ts';
@@ -101,9 +95,7 @@ describe('a look that finds nobody', () => {
         }),
       ],
       next:
-        nextAge === null
-          ? null
-          : { kind: 'sentinel', at: NOON + nextAge, reason: 'sentinel', attempts: 0 },
+        nextAge === null ? null : { kind: 'sentinel', at: NOON + nextAge, reason: 'sentinel', attempts: 0 },
     });
   });
 
