@@ -4,9 +4,9 @@ import { currentRound, type Task } from '../domain/task.ts';
 import { JOBS_PER_PAGE, readJobsPage } from './find-job.ts';
 
 /**
- * Looks at the jobs of all these tasks of one project, the cheaper way: pages of listJobs for as long as each brings
- * at least one of them, single reads for the rest. It never makes more calls than there are jobs to look at, but for
- * tasks that single reads keep missing: those need the whole list.
+ * Looks at the jobs of all these tasks of one project, the cheaper way: pages of listJobs, the newest first, for as long as
+ * they bring some of them or a few more may, single reads for the rest. It never makes more calls than there are jobs to
+ * look at, but for tasks that single reads keep missing: those need the whole list.
  *
  * @returns a result for each task, by its id
  */
@@ -22,6 +22,8 @@ export async function lookAtJobs(
   return look.results;
 }
 
+/** For so many jobs that are looked for, one page may be read that has none of them: newer ones come first. */
+const WANTED_PER_IDLE_PAGE = 20;
 /** Bounds the reading of a list that never ends: 100,000 jobs. */
 const MAX_PAGES = 500;
 
@@ -46,11 +48,12 @@ class Look {
   }
 
   async readUsefulPages(): Promise<void> {
-    for (let page = 1; this.wanted.size > 1; page += 1) {
+    let idle = Math.ceil(this.wanted.size / WANTED_PER_IDLE_PAGE);
+    for (let page = 1; this.wanted.size > 1 && idle > 0; page += 1) {
       const jobs = await this.readPage(page);
       if (jobs === undefined) return;
-      const useful = this.settle(jobs);
-      if (!useful || jobs.length < JOBS_PER_PAGE) return;
+      if (!this.settle(jobs)) idle -= 1;
+      if (jobs.length < JOBS_PER_PAGE) return;
     }
   }
 

@@ -39,7 +39,7 @@ export const DOUBTS_THAT_COUNT = 3;
 /**
  * When to look at a round's job again: not before `startAt` where OpenReplay names it, then spaced
  * geometrically, so that the number of looks grows with the logarithm of the time waited while the delay in
- * noticing stays a fraction of it.
+ * noticing stays a fraction of it. Looks fall on common moments, so that many jobs are looked at together.
  *
  * @param nowMs epoch ms
  * @returns epoch ms
@@ -47,10 +47,15 @@ export const DOUBTS_THAT_COUNT = 3;
 export function nextPollAt(round: Round, nowMs: number, pace: Pace): number {
   const { minIntervalMs, maxIntervalMs, fraction } = pace.polling;
   const startAt = round.startAt === null ? 0 : Date.parse(round.startAt);
-  if (startAt > nowMs) return startAt;
+  if (startAt > nowMs) return commonMoment(startAt, minIntervalMs);
   const since = Date.parse(round.submittedAt ?? round.intendedAt);
   const spaced = (nowMs - since) * fraction;
-  return nowMs + Math.round(Math.min(maxIntervalMs, Math.max(minIntervalMs, spaced)));
+  return commonMoment(nowMs + Math.min(maxIntervalMs, Math.max(minIntervalMs, spaced)), minIntervalMs);
+}
+
+/** The next multiple of the interval: what comes due meanwhile waits for one look. */
+function commonMoment(atMs: number, intervalMs: number): number {
+  return Math.ceil(atMs / intervalMs) * intervalMs;
 }
 
 /** The server, or who holds its key, wants fewer calls: that is no failure of the step that heard it. */
