@@ -1,4 +1,4 @@
-import { LETHE, type Actor, type EventDraft } from '../domain/events.ts';
+import { LETHE, type Actor, type EventData, type EventDraft } from '../domain/events.ts';
 import { gateOf } from '../domain/gate.ts';
 import type { Policy } from '../domain/policy.ts';
 import { requestMoved, type Channel, type ErasureRequest, type SubjectRef } from '../domain/request.ts';
@@ -168,6 +168,15 @@ function unroutableTasks(
   );
 }
 
+/** What a request follows from, where it was not sent in by itself. */
+function originOf({ importId, replays, reopens }: Admission): EventData {
+  return {
+    ...(importId !== undefined && { import_id: importId }),
+    ...(replays && { replays_request_id: replays.requestId, replays_task_id: replays.taskId }),
+    ...(reopens && { reopens_request_id: reopens.requestId }),
+  };
+}
+
 function openingEvents(of: {
   received: ErasureRequest;
   request: ErasureRequest;
@@ -175,7 +184,7 @@ function openingEvents(of: {
   admission: Admission;
 }): readonly EventDraft[] {
   const { received, request, tasks } = of;
-  const { apiKeyId, importId, replays, reopens } = of.admission;
+  const { apiKeyId, reopens } = of.admission;
   const actor: Actor = reopens === undefined ? { kind: 'api_key', id: apiKeyId } : LETHE;
   const first: EventDraft = {
     type: 'request.received',
@@ -184,9 +193,7 @@ function openingEvents(of: {
     data: {
       type: request.type,
       channel: request.channel,
-      ...(importId !== undefined && { import_id: importId }),
-      ...(replays && { replays_request_id: replays.requestId, replays_task_id: replays.taskId }),
-      ...(reopens && { reopens_request_id: reopens.requestId }),
+      ...originOf(of.admission),
       regulation: request.regulation,
       connection: request.connection,
       project_keys: request.projectKeys,

@@ -133,7 +133,7 @@ describe('somebody who stays away', () => {
 
   it('is looked at once more where OpenReplay did not answer', async () => {
     const id = await erase('not answered');
-    for (const _ of [1, 2]) {
+    for (let times = 0; times < 2; times += 1) {
       stage.sandbox.script('getUser', 'errors500');
       expect((await look(id)).type).toBe('task.sentinel_delayed');
     }

@@ -79,12 +79,12 @@ describe('a task that is erased', () => {
 
 describe('a look that finds nobody', () => {
   it.each([
-    ['the first', DAY_MS, DAY_MS, 7 * DAY_MS],
-    ['the second, a little late', 7 * DAY_MS + 5_000, 7 * DAY_MS, 30 * DAY_MS],
-    ['one for two that were missed', 29 * DAY_MS, 7 * DAY_MS, 30 * DAY_MS],
-    ['one long after all', 300 * DAY_MS, 30 * DAY_MS, null],
-    ['one before the first age, once the ages were changed', 1_000, 1_000, DAY_MS],
-  ])('says so and waits for the next age: %s', (_, afterMs, age, nextAge) => {
+    { what: 'the first', afterMs: DAY_MS, age: DAY_MS, nextAge: 7 * DAY_MS },
+    { what: 'a late second', afterMs: 7 * DAY_MS + 5_000, age: 7 * DAY_MS, nextAge: 30 * DAY_MS },
+    { what: 'one for two that were missed', afterMs: 29 * DAY_MS, age: 7 * DAY_MS, nextAge: 30 * DAY_MS },
+    { what: 'one long after all', afterMs: 300 * DAY_MS, age: 30 * DAY_MS, nextAge: null },
+    { what: 'one too early for changed ages', afterMs: 1_000, age: 1_000, nextAge: DAY_MS },
+  ])('says so and waits for the next age: $what', ({ afterMs, age, nextAge }) => {
     expect(look(afterMs)).toEqual({
       kind: 'looked',
       events: [
