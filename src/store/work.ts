@@ -112,7 +112,8 @@ const claimed = z.array(
  * Leases what is due of one connection, in batches, past rows that others are leasing just now. The lease's end is the
  * row's new run_at, so work whose holder died is due again by itself. Nothing is leased while `max` are out (dispatchers
  * that look in the same instant may go over it together, each by at most `max`), nor what needs calls while the connection
- * is paused or shut; of one that is to be tried again, one piece at a time. Looks at who was erased come after all else.
+ * is paused or shut; of one that is to be tried again, one piece at a time. Polls have as much room again to themselves: they go
+ * by the hundred into one job, and come apart where they get in one by one. Looks at who was erased come after all else.
  */
 export async function claimDueWork(
   db: Queryable,
@@ -122,12 +123,23 @@ export async function claimDueWork(
     `WITH allowed AS (
        SELECT CASE WHEN paused_at IS NOT NULL OR shut_until > now() THEN 0 ELSE 1 END AS most
        FROM connection_states WHERE name = $1 AND (paused_at IS NOT NULL OR shut_until IS NOT NULL)
-     ), room AS (
-       SELECT GREATEST(0, LEAST($3, (SELECT most FROM allowed)) - count(*)) AS free
+     ), mood AS (
+       SELECT most, most IS NULL AS is_good FROM (SELECT (SELECT most FROM allowed) AS most) AS told
+     ), out AS (
+       SELECT count(*) AS of_all, count(*) FILTER (WHERE kind = 'poll') AS of_polls
        FROM work WHERE lease IS NOT NULL AND connection = $1 AND run_at > now()
+     ), room AS (
+       SELECT is_good,
+         GREATEST(0, LEAST($3, most) - CASE WHEN is_good THEN of_all - of_polls ELSE of_all END) AS free,
+         CASE WHEN is_good THEN GREATEST(0, $3 - of_polls) ELSE 0 END AS for_polls
+       FROM mood, out
      ), due AS (
-       SELECT id FROM work WHERE run_at <= now() AND connection = $1 AND kind <> 'sentinel'
+       SELECT id FROM work
+       WHERE run_at <= now() AND connection = $1 AND kind <> 'sentinel' AND (kind <> 'poll' OR NOT (SELECT is_good FROM room))
        ORDER BY run_at LIMIT (SELECT free FROM room) FOR UPDATE SKIP LOCKED
+     ), polls AS (
+       SELECT id FROM work WHERE run_at <= now() AND connection = $1 AND kind = 'poll'
+       ORDER BY run_at LIMIT (SELECT for_polls FROM room) FOR UPDATE SKIP LOCKED
      ), looks AS (
        SELECT id FROM work WHERE run_at <= now() AND connection = $1 AND kind = 'sentinel'
        ORDER BY run_at LIMIT (SELECT free - (SELECT count(*) FROM due) FROM room) FOR UPDATE SKIP LOCKED
@@ -137,7 +149,7 @@ export async function claimDueWork(
        ORDER BY run_at LIMIT $3 FOR UPDATE SKIP LOCKED
      )
      UPDATE work SET lease = gen_random_uuid(), held = false, run_at = now() + $2 * interval '1 millisecond'
-     FROM (SELECT id FROM due UNION SELECT id FROM looks UNION SELECT id FROM without_calls) AS ours WHERE work.id = ours.id
+     FROM (SELECT id FROM due UNION SELECT id FROM polls UNION SELECT id FROM looks UNION SELECT id FROM without_calls) AS ours WHERE work.id = ours.id
      RETURNING work.id, work.lease, work.kind, work.connection, work.project_key`,
     [limits.connection, limits.handOutMs, limits.max],
   );

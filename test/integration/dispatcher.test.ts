@@ -163,6 +163,20 @@ describe('a dispatcher hands out', () => {
   });
 });
 
+describe('polls', () => {
+  it('go together, however much else is out', async () => {
+    await plantWork(database.pool, { count: 30, dueInMs: -120_000 });
+    await plantWork(database.pool, { count: 8, kind: 'poll' });
+    const scene = start({ maxHandedOut: 10 });
+    await eventually(() => scene.publisher.work.length >= 18);
+    await looksAgain(scene);
+    expect(scene.publisher.jobs.filter(({ kind }) => kind === 'poll').map(({ work }) => work.length)).toEqual(
+      [8],
+    );
+    expect(scene.publisher.jobs.filter(({ kind }) => kind === 'submit')).toHaveLength(10);
+  });
+});
+
 describe('a queue that is behind', () => {
   it('gets nothing more for jobs that still wait in it, though their hand-out is over', async () => {
     await plantWork(database.pool, { count: 30 });
