@@ -93,7 +93,8 @@ export async function doNext(
   requestId: string,
 ): Promise<WorkKind | undefined> {
   await database.pool.query(
-    `UPDATE work SET run_at = now() + CASE WHEN request_id = $1 THEN interval '-1 second' ELSE interval '1 hour' END
+    `UPDATE work SET run_at = now() + CASE WHEN work.id = first.id THEN interval '-1 second' ELSE interval '1 hour' END
+     FROM (SELECT (SELECT id FROM work WHERE request_id = $1 AND lease IS NULL ORDER BY run_at, id LIMIT 1) AS id) AS first
      WHERE lease IS NULL`,
     [requestId],
   );
