@@ -51,6 +51,13 @@ export type WorkLease = Pick<Work, 'id' | 'lease'>;
 
 /** Work that was handed out by the dispatcher and is not yet in a worker's hands. */
 export type HandedOut = Pick<Work, 'id' | 'lease' | 'kind' | 'connection' | 'projectKey'>;
+export interface HandOutLimits {
+  readonly connection: string;
+  readonly handOutMs: number;
+  /** How much may be out at a time, polls not counted. */
+  readonly max: number;
+  readonly maxPolls: number;
+}
 
 export interface NewWork {
   readonly requestId: string;
@@ -244,7 +251,7 @@ export interface Store extends KeyStore, LifeStore, PackageStore, ImportStore, C
   /** Makes handed-out work this worker's own under a new lease. Absent ones went elsewhere. */
   takeWork(leases: readonly WorkLease[], holdMs: number): Promise<readonly Work[]>;
   listTasksById(ids: readonly string[]): Promise<readonly Task[]>;
-  claimDueWork(limits: { connection: string; handOutMs: number; max: number }): Promise<readonly HandedOut[]>;
+  claimDueWork(limits: HandOutLimits): Promise<readonly HandedOut[]>;
   /**
    * Gives work back to be done again after a while, as one more attempt; what is no longer the caller's is left alone.
    *

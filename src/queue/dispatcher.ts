@@ -74,7 +74,12 @@ async function handOut(options: DispatcherOptions, busy: Set<string>): Promise<n
   const handedOut = await Promise.allSettled(
     [...options.publishers].map(async ([connection, publisher]) => {
       const waiting = busy.has(connection) ? await publisher.countWaiting() : 0;
-      const claimed = await store.claimDueWork({ connection, handOutMs, max: Math.max(0, max - waiting) });
+      // A queue that is full of other work still takes polls: hundreds of them are one job.
+      const maxPolls = waiting > max ? 0 : max;
+      const claimed = await store.claimDueWork({
+        ...{ connection, handOutMs, maxPolls },
+        max: Math.max(0, max - waiting),
+      });
       if (claimed.length > 0) busy.add(connection);
       else if (waiting === 0) busy.delete(connection);
       if (claimed.length > 0) await publisher.publish(jobsFor(claimed));

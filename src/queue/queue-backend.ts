@@ -37,6 +37,10 @@ export interface ConsumerOptions {
 const CALL_TIMEOUT_MS = 10_000;
 /** BullMQ owns no retries and keeps no finished jobs: attempts are ours, and each is audited. */
 const JOB_OPTIONS = { removeOnComplete: true, removeOnFail: true, attempts: 1 } as const;
+/** A look at jobs is due at its moment and is one for many: it goes before the rest. */
+function optionsOf({ kind }: Payload): typeof JOB_OPTIONS & { lifo: boolean } {
+  return { ...JOB_OPTIONS, lifo: kind === 'poll' };
+}
 /** BullMQ opens a pool for each queue and worker; they need few connections, since handlers use our own pool. */
 const POSTGRES_POOL = { max: 2, connectionTimeoutMillis: 5_000 } as const;
 
@@ -65,7 +69,7 @@ export async function openPublisher(
   return {
     publish: async (jobs) => {
       await bounded(limit());
-      await bounded(queue.addBulk(jobs.map((data) => ({ name: data.kind, data, opts: JOB_OPTIONS }))));
+      await bounded(queue.addBulk(jobs.map((data) => ({ name: data.kind, data, opts: optionsOf(data) }))));
     },
     countWaiting: () => bounded(queue.getJobCountByTypes('wait')),
     ping: async () => {

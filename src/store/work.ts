@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import type { HandedOut, NewWork, Waiting, Work, WorkChange, WorkLease } from '../app/ports.ts';
+import type {
+  HandedOut,
+  HandOutLimits,
+  NewWork,
+  Waiting,
+  Work,
+  WorkChange,
+  WorkLease,
+} from '../app/ports.ts';
 import { WAIT_REASONS, WORK_KINDS, type WaitReason } from '../domain/work.ts';
 import type { Queryable } from './connection.ts';
 
@@ -112,13 +120,10 @@ const claimed = z.array(
  * Leases what is due of one connection, in batches, past rows that others are leasing just now. The lease's end is the
  * row's new run_at, so work whose holder died is due again by itself. Nothing is leased while `max` are out (dispatchers
  * that look in the same instant may go over it together, each by at most `max`), nor what needs calls while the connection
- * is paused or shut; of one that is to be tried again, one piece at a time. Polls have as much room again to themselves: they go
+ * is paused or shut; of one that is to be tried again, one piece at a time. Polls have room of their own, `maxPolls`: they go
  * by the hundred into one job, and come apart where they get in one by one. Looks at who was erased come after all else.
  */
-export async function claimDueWork(
-  db: Queryable,
-  limits: { connection: string; handOutMs: number; max: number },
-): Promise<readonly HandedOut[]> {
+export async function claimDueWork(db: Queryable, limits: HandOutLimits): Promise<readonly HandedOut[]> {
   const { rows } = await db.query(
     `WITH allowed AS (
        SELECT CASE WHEN paused_at IS NOT NULL OR shut_until > now() THEN 0 ELSE 1 END AS most
@@ -131,7 +136,7 @@ export async function claimDueWork(
      ), room AS (
        SELECT is_good,
          GREATEST(0, LEAST($3, most) - CASE WHEN is_good THEN of_all - of_polls ELSE of_all END) AS free,
-         CASE WHEN is_good THEN GREATEST(0, $3 - of_polls) ELSE 0 END AS for_polls
+         CASE WHEN is_good THEN GREATEST(0, $4 - of_polls) ELSE 0 END AS for_polls
        FROM mood, out
      ), due AS (
        SELECT id FROM work
@@ -151,7 +156,7 @@ export async function claimDueWork(
      UPDATE work SET lease = gen_random_uuid(), held = false, run_at = now() + $2 * interval '1 millisecond'
      FROM (SELECT id FROM due UNION SELECT id FROM polls UNION SELECT id FROM looks UNION SELECT id FROM without_calls) AS ours WHERE work.id = ours.id
      RETURNING work.id, work.lease, work.kind, work.connection, work.project_key`,
-    [limits.connection, limits.handOutMs, limits.max],
+    [limits.connection, limits.handOutMs, limits.max, limits.maxPolls],
   );
   return claimed.parse(rows);
 }

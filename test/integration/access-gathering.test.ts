@@ -36,7 +36,8 @@ afterAll(async () => {
   await stage.close();
 });
 
-const claim = () => stage.deps.store.claimDueWork({ connection: 'default', handOutMs: 60_000, max: 100 });
+const claim = () =>
+  stage.deps.store.claimDueWork({ connection: 'default', handOutMs: 60_000, max: 100, maxPolls: 100 });
 
 const STEPS = { discover, gather, package: packUp, submit, cancel, expire_package: expire } as const;
 

@@ -34,7 +34,12 @@ it.each([
 ])('in the middle of a step is %s in the log, and the work is due again', async (level, error, said) => {
   const { store } = stage.deps;
   await plantWork(stage.database.pool);
-  const leases = await store.claimDueWork({ connection: 'default', handOutMs: 60_000, max: 10 });
+  const leases = await store.claimDueWork({
+    connection: 'default',
+    handOutMs: 60_000,
+    max: 10,
+    maxPolls: 10,
+  });
   const works = await store.takeWork(leases, 60_000);
   const warnings: string[] = [];
   const errors: string[] = [];

@@ -157,7 +157,7 @@ describe('a dispatcher hands out', () => {
     const looks = await plantWork(database.pool, { count: 3, kind: 'sentinel', dueInMs: -HOUR_MS });
     const others = await plantWork(database.pool, { count: 2 });
     const claim = (max: number) =>
-      store.claimDueWork({ connection: 'default', handOutMs: HOUR_MS, max }).then(idsOf);
+      store.claimDueWork({ connection: 'default', handOutMs: HOUR_MS, max, maxPolls: max }).then(idsOf);
     await expect(claim(3)).resolves.toEqual([...others, looks[0]].toSorted());
     await expect(claim(5)).resolves.toEqual(looks.slice(1).toSorted());
   });
@@ -174,6 +174,23 @@ describe('polls', () => {
       [8],
     );
     expect(scene.publisher.jobs.filter(({ kind }) => kind === 'submit')).toHaveLength(10);
+  });
+
+  it('go together to a queue that is full of other work, and stay where it is fuller than it may be', async () => {
+    const scene = start({ maxHandedOut: 10 });
+    scene.publisher.waiting = 10;
+    await plantWork(database.pool, { count: 1 });
+    await looksAgain(scene);
+    await plantWork(database.pool, { count: 8, kind: 'poll' });
+    await eventually(() => scene.publisher.jobs.some(({ kind }) => kind === 'poll'));
+    expect(scene.publisher.jobs.filter(({ kind }) => kind === 'poll').map(({ work }) => work.length)).toEqual(
+      [8],
+    );
+    scene.publisher.waiting = 11;
+    await plantWork(database.pool, { count: 5, kind: 'poll' });
+    await looksAgain(scene);
+    await looksAgain(scene);
+    expect(scene.publisher.jobs.filter(({ kind }) => kind === 'poll')).toHaveLength(1);
   });
 });
 

@@ -17,7 +17,8 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 beforeEach(() => database.pool.query('DELETE FROM work'));
 
-const claim = (max = 1_000) => store.claimDueWork({ connection: 'default', handOutMs: HOUR_MS, max });
+const claim = (max = 1_000) =>
+  store.claimDueWork({ connection: 'default', handOutMs: HOUR_MS, max, maxPolls: max });
 const take = (leases: readonly WorkLease[]) => store.takeWork(leases, HOUR_MS);
 const write = (lease: WorkLease, next: NextWork | null) =>
   store.transaction((tx) => tx.write('er_any', { work: { lease, next }, events: [] }));

@@ -202,7 +202,12 @@ describe('data that was restored', () => {
        WHERE lease IS NULL`,
       [[first, second]],
     );
-    const work = await stage.deps.store.claimDueWork({ connection: 'default', handOutMs: HOUR_MS, max: 9 });
+    const work = await stage.deps.store.claimDueWork({
+      connection: 'default',
+      handOutMs: HOUR_MS,
+      max: 9,
+      maxPolls: 9,
+    });
     expect(work.map(({ kind }) => kind)).toEqual(['sentinel', 'sentinel']);
     await Promise.all(work.map((one) => steps.run(one, () => Promise.resolve(undefined))));
     const both = [await reopened(await lastOf(first)), await reopened(await lastOf(second))];

@@ -252,7 +252,7 @@ export async function handOut(world: World, number: number): Promise<Delivery | 
   );
   const handedOut: HandedOut[] = [];
   for (const connection of stage.deps.connections.keys()) {
-    const limits = { connection, handOutMs: HOUR_MS, max: 1_000 };
+    const limits = { connection, handOutMs: HOUR_MS, max: 1_000, maxPolls: 1_000 };
     handedOut.push(...(await stage.deps.store.claimDueWork(limits)));
   }
   const [work, ...more] = handedOut;

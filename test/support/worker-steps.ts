@@ -98,7 +98,12 @@ export async function doNext(
      WHERE lease IS NULL`,
     [requestId],
   );
-  const [work] = await deps.store.claimDueWork({ connection: 'default', handOutMs: 60_000, max: 1 });
+  const [work] = await deps.store.claimDueWork({
+    connection: 'default',
+    handOutMs: 60_000,
+    max: 1,
+    maxPolls: 1,
+  });
   if (work === undefined) return undefined;
   await runner.run(work, () => Promise.resolve(undefined));
   return work.kind;
