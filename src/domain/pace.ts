@@ -39,7 +39,8 @@ export const DOUBTS_THAT_COUNT = 3;
 /**
  * When to look at a round's job again: not before `startAt` where OpenReplay names it, then spaced
  * geometrically, so that the number of looks grows with the logarithm of the time waited while the delay in
- * noticing stays a fraction of it. Looks fall on common moments, so that many jobs are looked at together.
+ * noticing stays a fraction of it. Looks fall on common moments, the further apart the longer the wait, so that many
+ * jobs are looked at together.
  *
  * @param nowMs epoch ms
  * @returns epoch ms
@@ -47,14 +48,21 @@ export const DOUBTS_THAT_COUNT = 3;
 export function nextPollAt(round: Round, nowMs: number, pace: Pace): number {
   const { minIntervalMs, maxIntervalMs, fraction } = pace.polling;
   const startAt = round.startAt === null ? 0 : Date.parse(round.startAt);
-  if (startAt > nowMs) return commonMoment(startAt, minIntervalMs);
   const since = Date.parse(round.submittedAt ?? round.intendedAt);
-  const spaced = (nowMs - since) * fraction;
-  return commonMoment(nowMs + Math.min(maxIntervalMs, Math.max(minIntervalMs, spaced)), minIntervalMs);
+  const mayWait = (fromMs: number) => Math.min(maxIntervalMs, (fromMs - since) * fraction);
+  if (startAt > nowMs) return commonMoment(startAt, { minIntervalMs, atMostMs: mayWait(startAt) });
+  // Half of it to the moment and half at most for the way to a common one: never later than the fraction says.
+  const half = mayWait(nowMs) / 2;
+  return commonMoment(nowMs + Math.max(minIntervalMs, half), { minIntervalMs, atMostMs: half });
 }
 
-/** The next multiple of the interval: what comes due meanwhile waits for one look. */
-function commonMoment(atMs: number, intervalMs: number): number {
+/** The next multiple of the interval, doubled while it stays below `atMostMs`: what comes due meanwhile waits for one look. */
+function commonMoment(
+  atMs: number,
+  { minIntervalMs, atMostMs }: { minIntervalMs: number; atMostMs: number },
+): number {
+  let intervalMs = minIntervalMs;
+  while (intervalMs * 2 <= atMostMs) intervalMs *= 2;
   return Math.ceil(atMs / intervalMs) * intervalMs;
 }
 

@@ -25,8 +25,11 @@ export interface Dispatcher {
   stop(): Promise<void>;
 }
 
-/** Polls of one project go together, so that one page of jobs can answer many. */
-const POLLS_PER_JOB = 200;
+/**
+ * Polls of one project go together, so that one page of jobs can answer many; and those of more jobs than a page has, since
+ * each reading of the list begins with the newest.
+ */
+const POLLS_PER_JOB = 1_000;
 const MAX_PAUSE_MS = 10_000;
 /**
  * The least time between two looks, however often it is nudged: what becomes due meanwhile goes together. A look and

@@ -106,22 +106,22 @@ describe('a dispatcher hands out', () => {
     ]);
   });
 
-  it('the polls of a project in one job, at most 200, and everything else one by one', async () => {
-    await plantWork(database.pool, { count: 450, kind: 'poll', projectKey: 'projectA' });
+  it('the polls of a project in one job, at most 1,000, and everything else one by one', async () => {
+    await plantWork(database.pool, { count: 1_050, kind: 'poll', projectKey: 'projectA' });
     await plantWork(database.pool, { count: 3, kind: 'poll', projectKey: 'projectB' });
     await plantWork(database.pool, { count: 2, kind: 'poll', projectKey: null });
     for (const kind of ['submit', 'verify', 'cancel', 'discover'] as const)
       await plantWork(database.pool, { count: 2, kind });
-    const { publisher } = start();
-    await eventually(() => publisher.work.length === 463);
+    const { publisher } = start({ maxHandedOut: 2_000 });
+    await eventually(() => publisher.work.length === 1_063);
     const sizes = publisher.jobs.map(({ kind, work }) => `${kind} ${work.length}`).toSorted();
     expect(sizes).toEqual(
       [
-        ...['poll 200', 'poll 200', 'poll 50', 'poll 3', 'poll 1', 'poll 1'],
+        ...['poll 1000', 'poll 50', 'poll 3', 'poll 1', 'poll 1'],
         ...['submit', 'verify', 'cancel', 'discover'].flatMap((kind) => [`${kind} 1`, `${kind} 1`]),
       ].toSorted(),
     );
-    expect(new Set(idsOf(publisher.work)).size).toBe(463);
+    expect(new Set(idsOf(publisher.work)).size).toBe(1_063);
   });
 
   it('a lease that ran out again, under another lease; the first opens nothing any more', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { afterCancel } from '../../src/domain/cancel-step.ts';
 import type {
   CallFailure,
@@ -115,8 +116,29 @@ describe('polling', () => {
       return (afterPoll(waiting, { kind: 'job', job: job() }, contextAt()).next?.at ?? 0) - NOON;
     };
     expect(next('2026-03-05T11:59:59.000Z')).toBe(10_000);
-    expect(next('2026-03-05T11:58:00.000Z')).toBe(30_000);
-    expect(next('2026-03-04T00:00:00.000Z')).toBe(900_000);
+    expect(next('2026-03-05T11:58:00.000Z')).toBe(20_000);
+    expect(next('2026-03-05T11:52:00.000Z')).toBe(80_000);
+    expect(next('2026-03-04T00:00:00.000Z')).toBe(640_000);
+  });
+
+  it('looks at jobs of one night together: the longer the wait, the further apart the moments, and never too late', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 10_000, max: 90_000_000 }), fc.nat(86_400_000), (waitMs, agoMs) => {
+        const [since, startAt] = [NOON - agoMs, NOON - agoMs + waitMs];
+        const waiting = task({
+          rounds: [
+            round({ submittedAt: new Date(since).toISOString(), startAt: new Date(startAt).toISOString() }),
+          ],
+        });
+        const at = afterPoll(waiting, { kind: 'job', job: job() }, contextAt()).next?.at ?? 0;
+        const from = Math.max(startAt, NOON);
+        const most = Math.max(10_000, Math.min(900_000, (from - since) * 0.25));
+        expect(at).toBeGreaterThanOrEqual(from);
+        // A look again comes no sooner than the shortest interval, and waits for the moment of the others.
+        expect(at).toBeLessThanOrEqual(from + (startAt > NOON ? most : Math.max(20_000, most)));
+        expect(at % 10_000).toBe(0);
+      }),
+    );
   });
 
   it('asks anew after a failed job, and counts', () => {
