@@ -32,6 +32,8 @@ CREATE TRIGGER admin_events_append_only BEFORE DELETE OR UPDATE ON admin_events 
 ALTER TABLE admin_events ENABLE ALWAYS TRIGGER admin_events_append_only;
 CREATE TRIGGER admin_events_no_truncate BEFORE TRUNCATE ON admin_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 ALTER TABLE admin_events ENABLE ALWAYS TRIGGER admin_events_no_truncate;
+CREATE TRIGGER admin_events_unsealed AFTER INSERT ON admin_events REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION note_unsealed_admin_events();
+ALTER TABLE admin_events ENABLE ALWAYS TRIGGER admin_events_unsealed;
 
 CREATE TABLE api_key_old_tokens (
   token_hash   bytea                     NOT NULL,
@@ -92,6 +94,22 @@ CREATE TRIGGER audit_events_append_only BEFORE DELETE OR UPDATE ON audit_events 
 ALTER TABLE audit_events ENABLE ALWAYS TRIGGER audit_events_append_only;
 CREATE TRIGGER audit_events_no_truncate BEFORE TRUNCATE ON audit_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 ALTER TABLE audit_events ENABLE ALWAYS TRIGGER audit_events_no_truncate;
+CREATE TRIGGER audit_events_unsealed AFTER INSERT ON audit_events REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION note_unsealed_events();
+ALTER TABLE audit_events ENABLE ALWAYS TRIGGER audit_events_unsealed;
+
+CREATE TABLE checkpoints (
+  size       bigint                    NOT NULL,
+  root       bytea                     NOT NULL,
+  note       text                      NOT NULL,
+  signed_at  timestamp with time zone  NOT NULL DEFAULT now(),
+  CONSTRAINT checkpoints_pkey PRIMARY KEY (size),
+  CONSTRAINT checkpoints_root_check CHECK (octet_length(root) = 32),
+  CONSTRAINT checkpoints_size_check CHECK (size > 0)
+);
+CREATE TRIGGER checkpoints_append_only BEFORE DELETE OR UPDATE ON checkpoints FOR EACH ROW EXECUTE FUNCTION refuse_change();
+ALTER TABLE checkpoints ENABLE ALWAYS TRIGGER checkpoints_append_only;
+CREATE TRIGGER checkpoints_no_truncate BEFORE TRUNCATE ON checkpoints FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE checkpoints ENABLE ALWAYS TRIGGER checkpoints_no_truncate;
 
 CREATE TABLE connection_states (
   name           text                      NOT NULL,
@@ -281,6 +299,22 @@ CREATE TABLE lethe_migrations (
   CONSTRAINT lethe_migrations_pkey PRIMARY KEY (version)
 );
 
+CREATE TABLE log_keys (
+  origin          text                      NOT NULL,
+  verifier_key    text                      NOT NULL,
+  private_sealed  bytea                     NOT NULL,
+  created_at      timestamp with time zone  NOT NULL DEFAULT now(),
+  CONSTRAINT log_keys_pkey PRIMARY KEY (origin)
+);
+
+CREATE TABLE log_tiles (
+  level   smallint  NOT NULL,
+  index   bigint    NOT NULL,
+  hashes  bytea     NOT NULL,
+  CONSTRAINT log_tiles_pkey PRIMARY KEY (level, index),
+  CONSTRAINT log_tiles_hashes_check CHECK (octet_length(hashes) >= 32 AND octet_length(hashes) <= 8192 AND (octet_length(hashes) % 32) = 0)
+);
+
 CREATE TABLE package_parts (
   request_id  text     NOT NULL,
   task_id     text     NOT NULL,
@@ -326,6 +360,21 @@ CREATE TABLE request_subjects (
 );
 CREATE INDEX request_subjects_by_ref ON request_subjects USING btree (ref);
 
+CREATE TABLE sealed_events (
+  first_leaf  bigint   NOT NULL,
+  request_id  text,
+  first_seq   integer  NOT NULL,
+  last_seq    integer  NOT NULL,
+  CONSTRAINT sealed_events_pkey PRIMARY KEY (first_leaf),
+  CONSTRAINT sealed_events_request_id_first_seq_key UNIQUE NULLS NOT DISTINCT (request_id, first_seq),
+  CONSTRAINT sealed_events_check CHECK (last_seq >= first_seq),
+  CONSTRAINT sealed_events_first_leaf_check CHECK (first_leaf >= 0)
+);
+CREATE TRIGGER sealed_events_append_only BEFORE DELETE OR UPDATE ON sealed_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+ALTER TABLE sealed_events ENABLE ALWAYS TRIGGER sealed_events_append_only;
+CREATE TRIGGER sealed_events_no_truncate BEFORE TRUNCATE ON sealed_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE sealed_events ENABLE ALWAYS TRIGGER sealed_events_no_truncate;
+
 CREATE TABLE tasks (
   id                 text                      NOT NULL,
   request_id         text                      NOT NULL,
@@ -354,6 +403,16 @@ CREATE TABLE tasks (
 );
 CREATE INDEX tasks_erased ON tasks USING btree (connection, updated_at DESC) WHERE state = 'erased'::text;
 
+CREATE TABLE unsealed_events (
+  id          bigint                    NOT NULL GENERATED ALWAYS AS IDENTITY,
+  request_id  text,
+  first_seq   integer                   NOT NULL,
+  last_seq    integer                   NOT NULL,
+  written_at  timestamp with time zone  NOT NULL DEFAULT now(),
+  CONSTRAINT unsealed_events_pkey PRIMARY KEY (id),
+  CONSTRAINT unsealed_events_check CHECK (last_seq >= first_seq)
+);
+
 CREATE TABLE work (
   id             bigint                    NOT NULL GENERATED ALWAYS AS IDENTITY,
   request_id     text                      NOT NULL,
@@ -379,6 +438,27 @@ CREATE INDEX work_due_by_connection ON work USING btree (connection, run_at) WHE
 CREATE INDEX work_due_without_calls ON work USING btree (connection, run_at) WHERE kind = ANY (ARRAY['package'::text, 'expire_package'::text]);
 CREATE INDEX work_leased ON work USING btree (connection) WHERE lease IS NOT NULL;
 CREATE INDEX work_looks_by_connection ON work USING btree (connection, run_at) WHERE kind = 'sentinel'::text;
+
+CREATE OR REPLACE FUNCTION public.note_unsealed_admin_events()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO unsealed_events (first_seq, last_seq) SELECT min(seq), max(seq) FROM added HAVING count(*) > 0;
+  RETURN NULL;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION public.note_unsealed_events()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO unsealed_events (request_id, first_seq, last_seq)
+  SELECT request_id, min(seq), max(seq) FROM added GROUP BY request_id;
+  RETURN NULL;
+END
+$function$;
 
 CREATE OR REPLACE FUNCTION public.refuse_change()
  RETURNS trigger

@@ -6,10 +6,13 @@ import { migrate } from '../db/migrate.ts';
 import { createConnectionGate } from './app/connection-gate.ts';
 import { adoptAdminToken } from './app/create-api-key.ts';
 import { remembered } from './app/remember.ts';
-import type { Connection, Deps, Store } from './app/ports.ts';
+import type { Connection, Deps, Store, Vault } from './app/ports.ts';
+import type { LogStore, TreeGrower } from './app/ports/log.ts';
 import type { Config, ConnectionConfig } from './config.ts';
 import { startEmbeddedPostgres } from './embedded/start-embedded-postgres.ts';
 import { encodeEvent } from './evidence/encode-event.ts';
+import { openLogSigner } from './evidence/log-key.ts';
+import { createTreeGrower } from './evidence/tree-grower.ts';
 import { hashToken, newId, newToken } from './ids.ts';
 import { createFileJournal } from './journal/file-journal.ts';
 import { localMasterKey, writeOnce } from './local-secrets.ts';
@@ -17,6 +20,7 @@ import { createOpenReplayClient } from './openreplay/client.ts';
 import type { QueueOptions } from './queue/queue-backend.ts';
 import { createGateStore } from './store/connection-states.ts';
 import { createPool } from './store/connection.ts';
+import { createLogStore } from './store/log.ts';
 import { createStore } from './store/store.ts';
 import { createClocks } from './calendar/clocks.ts';
 import { policyOf } from './policy-of.ts';
@@ -32,6 +36,8 @@ export interface Core {
   readonly logger: Logger;
   readonly deps: Deps;
   readonly queue: QueueOptions;
+  /** The log of all events, and the tree that lets it grow. */
+  readonly log: { readonly store: LogStore; readonly tree: TreeGrower };
   /** Calls `listener` whenever a commit of this process has left work due. */
   onWorkDue(listener: () => void): void;
   close(): Promise<void>;
@@ -55,11 +61,19 @@ export async function openCore(config: Config, options: { role: string; logger: 
     });
     const store = createStore(pool);
     if (config.database.kind === 'embedded') await embeddedAdminKey(config, store, logger);
-    return assemble({ config, logger, pool, store, masterKey, database });
+    const vault = createVault({ masterKey, tenant: config.tenant });
+    const log = await openLog({ pool, vault, origin: config.evidence.origin });
+    return assemble({ config, logger, pool, store, vault, log, database });
   } catch (error) {
     await database.stop();
     throw error;
   }
+}
+
+async function openLog(of: { pool: pg.Pool; vault: Vault; origin: string }): Promise<Core['log']> {
+  const store = createLogStore(of.pool);
+  const signer = await openLogSigner({ log: store, vault: of.vault }, of.origin);
+  return { store, tree: createTreeGrower(signer) };
 }
 
 interface Database {
@@ -113,7 +127,8 @@ interface Parts {
   readonly logger: Logger;
   readonly pool: pg.Pool;
   readonly store: Store;
-  readonly masterKey: Uint8Array;
+  readonly vault: Vault;
+  readonly log: Core['log'];
   readonly database: Database;
 }
 
@@ -123,7 +138,7 @@ function assemble(parts: Parts): Core {
   const clients = openClients(parts);
   const deps: Deps = {
     store,
-    vault: createVault({ masterKey: parts.masterKey, tenant: config.tenant }),
+    vault: parts.vault,
     encodeEvent,
     journal: createFileJournal(config.journal),
     connections: new Map(clients.map(connectionOf)),
@@ -161,6 +176,7 @@ function assemble(parts: Parts): Core {
     logger,
     deps,
     queue: queueOptions(config, database.connectionString),
+    log: parts.log,
     onWorkDue: (listener) => {
       listeners.add(listener);
     },

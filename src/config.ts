@@ -78,6 +78,8 @@ export interface Config {
   readonly access: { readonly expiresAfterDays: number };
   /** Where erasures are noted outside the database, and for how long. The directory is absolute. */
   readonly journal: { readonly directory: string; readonly keepDays: number };
+  /** The log of audit events: its name, which its signatures carry, and how often what is new is sealed. */
+  readonly evidence: { readonly origin: string; readonly sealIntervalMs: number };
   /** Days after an erasure on which the subject is looked for again, ascending; none for never. */
   readonly sentinel: { readonly days: readonly number[] };
   readonly worker: {
@@ -190,6 +192,7 @@ function toConfig(file: ConfigFile, cwd: string): Config {
       keepDays: file.journal.keepDays,
       directory: resolve(cwd, file.journal.directory ?? join(dataDirectory, 'journal')),
     },
+    evidence: { ...file.evidence, origin: file.evidence.origin ?? `lethe/${file.tenant}` },
     database:
       databaseUrl === undefined
         ? { kind: 'embedded', directory: dataDirectory }

@@ -1,7 +1,8 @@
 import type { Core } from '../src/composition.ts';
+import { startSealer } from './sealer.ts';
 import { startWorker, type RunningWorker } from './start-worker.ts';
 
-/** Starts the workers of a wired process, and lets them know at once when a commit of it leaves work due. */
+/** Starts the workers and the sealer of a wired process, and lets them know at once when a commit of it leaves work due. */
 export async function startWorkerOf(core: Core): Promise<RunningWorker> {
   const { worker, connections } = core.config;
   const running = await startWorker(core.deps, {
@@ -21,5 +22,17 @@ export async function startWorkerOf(core: Core): Promise<RunningWorker> {
     { connections: connections.map(({ name }) => name), queue: core.queue.kind },
     'the worker runs',
   );
-  return running;
+  const { store, tree } = core.log;
+  const { sealIntervalMs: intervalMs } = core.config.evidence;
+  const sealer = startSealer({ store, tree, intervalMs, log: core.logger });
+  return {
+    nudge: () => {
+      running.nudge();
+    },
+    stop: async () => {
+      // The steps that end now write the last events; what is not sealed of them, the next process seals.
+      await running.stop();
+      await sealer.stop();
+    },
+  };
 }

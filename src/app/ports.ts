@@ -289,7 +289,8 @@ export interface Vault {
   fingerprint(text: string): Uint8Array;
 }
 /** Which text of its owner; a note unless said otherwise. */
-export type TextField = 'note' | 'reason' | 'release_reason' | 'progress' | 'manifest' | 'journal';
+export type TextField =
+  'note' | 'reason' | 'release_reason' | 'progress' | 'manifest' | 'journal' | 'signing_key';
 
 /** The exact bytes of an event that are stored and hashed (RFC 8785). */
 export type EncodeEvent = (event: AuditEvent | AdminEvent) => Uint8Array;

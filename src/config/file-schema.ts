@@ -34,6 +34,11 @@ const host = text('a host name or an IP address', (value) => /^[A-Za-z0-9._:-]{1
 const tenant = text('1 to 64 letters, digits, ".", "_" or "-" (in quotes when only digits)', (value) =>
   /^[A-Za-z0-9._-]{1,64}$/.test(value),
 );
+/** It stands in every checkpoint, where spaces and plus signs divide. */
+const logName = text(
+  'a name of 1 to 200 visible ASCII characters but "+", such as audit.example.com/lethe',
+  (value) => /^[\x21-\x2a\x2c-\x7e]{1,200}$/.test(value),
+);
 /** BullMQ's keys are built with it; braces around it keep them in one slot of a Redis cluster. */
 const queuePrefix = text('1 to 64 letters, digits, ".", "_" or "-", all of it in braces or not', (value) =>
   /^(?:[A-Za-z0-9._-]{1,64}|\{[A-Za-z0-9._-]{1,62}\})$/.test(value),
@@ -125,6 +130,10 @@ const sections = {
   }),
   access: section({ expiresAfterDays: whole(1, 90).default(7) }),
   journal: section({ directory: directory.optional(), keepDays: whole(1, 3_650).default(35) }),
+  evidence: section({
+    origin: logName.optional(),
+    sealIntervalMs: milliseconds(10).default(1_000),
+  }),
   sentinel: section({
     days: z
       .array(whole(1, 3_650), { error: AGES })
@@ -175,6 +184,7 @@ export const fileSchema = section({
   policy: sections.policy.prefault({}),
   access: sections.access.prefault({}),
   journal: sections.journal.prefault({}),
+  evidence: sections.evidence.prefault({}),
   sentinel: sections.sentinel.prefault({}),
   worker: sections.worker.prefault({}),
   calendar: sections.calendar.prefault({}),

@@ -34,22 +34,31 @@ export function verifyInclusion(claim: {
  * Whether the tree of `size1` leaves with `root1` is the beginning of the tree of `size2` leaves with `root2` (RFC 9162,
  * section 2.1.4.2). A tree without leaves is no beginning that could be shown.
  */
-export function verifyConsistency(claim: {
-  size1: number;
-  size2: number;
-  root1: Hash;
-  root2: Hash;
-  proof: readonly Hash[];
-}): boolean {
+export function verifyConsistency(claim: ConsistencyClaim): boolean {
   const { size1, size2, root1, root2, proof } = claim;
   if (!isSize(size1) || !isSize(size2) || size1 === 0 || size1 > size2 || !areHashes(proof)) return false;
   if (size1 === size2) return proof.length === 0 && sameHash(root1, root2);
-  const [first, ...rest] = isPowerOfTwo(size1) ? [root1, ...proof] : proof;
-  if (first === undefined || (isPowerOfTwo(size1) && proof.length === 0)) return false;
+  if (proof.length === 0) return false;
+  const roots = rootsOf({ ...claim, proof: isPowerOfTwo(size1) ? [root1, ...proof] : proof });
+  return roots !== undefined && sameHash(roots.old, root1) && sameHash(roots.now, root2);
+}
+
+interface ConsistencyClaim {
+  readonly size1: number;
+  readonly size2: number;
+  readonly root1: Hash;
+  readonly root2: Hash;
+  readonly proof: readonly Hash[];
+}
+
+/** The roots of both trees as the hashes of the proof give them; undefined when they are not as many as it takes. */
+function rootsOf({ size1, size2, proof }: ConsistencyClaim): { old: Hash; now: Hash } | undefined {
+  const [first, ...rest] = proof;
+  if (first === undefined) return undefined;
   let [node, last] = upToEven(size1 - 1, size2 - 1);
   let [old, now] = [first, first];
   for (const sibling of rest) {
-    if (last === 0) return false;
+    if (last === 0) return undefined;
     if (isOdd(node) || node === last) {
       [old, now] = [hashNode(sibling, old), hashNode(sibling, now)];
       [node, last] = upToOdd(node, last);
@@ -58,7 +67,7 @@ export function verifyConsistency(claim: {
     }
     [node, last] = [half(node), half(last)];
   }
-  return last === 0 && sameHash(old, root1) && sameHash(now, root2);
+  return last === 0 ? { old, now } : undefined;
 }
 
 /** Sizes and indices go beyond 32 bits, so nothing here shifts. */

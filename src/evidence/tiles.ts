@@ -3,7 +3,7 @@ import { foldHashes, partOf, type Node, type Part } from './merkle-tree.ts';
 
 /** Levels of the tree in a tile, as in C2SP tlog-tiles: a full one holds 256 hashes. */
 const TILE_LEVELS = 8;
-export const TILE_HASHES = 2 ** TILE_LEVELS;
+const TILE_HASHES = 2 ** TILE_LEVELS;
 
 /** Hashes of one level of the tree, every eighth level, by 256: all other nodes follow from them. */
 export interface Tile {
@@ -16,12 +16,17 @@ export interface Tile {
 export type TilePlace = Pick<Tile, 'level' | 'index'>;
 
 /** The tile that a node is in or follows from. */
-export function tileOf({ level, index }: Node): TilePlace {
+function tileOf({ level, index }: Node): TilePlace {
   const inTile = level % TILE_LEVELS;
   return {
     level: (level - inTile) / TILE_LEVELS,
     index: Math.floor((index * 2 ** inTile) / TILE_HASHES),
   };
+}
+
+/** The tiles that the hashes of these parts follow from, each once. */
+export function tilesOf(parts: readonly Part[]): readonly TilePlace[] {
+  return [...new Map(parts.flat().map((node) => [keyOf(tileOf(node)), tileOf(node)])).values()];
 }
 
 /** The tiles at the right edge of a tree: all that is needed to let it grow. */

@@ -1,39 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { hashLeaf, hashNode, type Hash } from '../../src/evidence/merkle-hash.ts';
+import { hashLeaf, type Hash } from '../../src/evidence/merkle-hash.ts';
 import { consistencyPath, inclusionPath } from '../../src/evidence/merkle-tree.ts';
 import { verifyConsistency, verifyInclusion } from '../../src/evidence/merkle-verify.ts';
 import { edgeTiles, GrowingTree, Tiles, type Tile } from '../../src/evidence/tiles.ts';
+import { naivePath, naiveProof, naiveRoot } from '../support/naive-tree.ts';
 
 const MOST = 300;
 const hashes = Array.from({ length: MOST }, (_, n) => hashLeaf(Buffer.from(`leaf ${n}`)));
-
-/** The definitions of RFC 6962, section 2.1, as they are written there: no tiles, nothing kept. */
-function naiveRoot(leaves: readonly Hash[]): Hash {
-  const [only] = leaves;
-  if (leaves.length === 1 && only !== undefined) return only;
-  const middle = leftOf(leaves.length);
-  return hashNode(naiveRoot(leaves.slice(0, middle)), naiveRoot(leaves.slice(middle)));
-}
-function naivePath(index: number, leaves: readonly Hash[]): Hash[] {
-  if (leaves.length === 1) return [];
-  const middle = leftOf(leaves.length);
-  const [left, right] = [leaves.slice(0, middle), leaves.slice(middle)];
-  return index < middle
-    ? [...naivePath(index, left), naiveRoot(right)]
-    : [...naivePath(index - middle, right), naiveRoot(left)];
-}
-function naiveProof(size: number, leaves: readonly Hash[], isBeginning = true): Hash[] {
-  if (size === leaves.length) return isBeginning ? [] : [naiveRoot(leaves)];
-  const middle = leftOf(leaves.length);
-  const [left, right] = [leaves.slice(0, middle), leaves.slice(middle)];
-  return size <= middle
-    ? [...naiveProof(size, left, isBeginning), naiveRoot(right)]
-    : [...naiveProof(size - middle, right, false), naiveRoot(left)];
-}
-function leftOf(size: number): number {
-  return 2 ** Math.floor(Math.log2(size - 1));
-}
 
 /** As the service builds it: grown in batches, each from the tiles that the last one left. */
 function grow(sizes: readonly number[]): { tiles: Map<string, Tile>; roots: Map<number, Hash> } {

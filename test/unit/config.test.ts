@@ -84,6 +84,7 @@ describe('the environment alone', () => {
       policy: { maxMatches: 5, emailLocalPart: 'exact', waitForLiveMinutes: 60, rules: [] },
       access: { expiresAfterDays: 7 },
       journal: { directory: join(cwd, '.lethe', 'journal'), keepDays: 35 },
+      evidence: { origin: 'lethe/default', sealIntervalMs: 1_000 },
       sentinel: { days: [1, 7, 30] },
       worker: {
         leaseMs: 30_000,
