@@ -36,7 +36,7 @@ export function verifyInclusion(claim: {
  */
 export function verifyConsistency(claim: ConsistencyClaim): boolean {
   const { size1, size2, root1, root2, proof } = claim;
-  if (!isSize(size1) || !isSize(size2) || size1 === 0 || size1 > size2 || !areHashes(proof)) return false;
+  if (!isBeginning(size1, size2) || !areHashes(proof)) return false;
   if (size1 === size2) return proof.length === 0 && sameHash(root1, root2);
   if (proof.length === 0) return false;
   const roots = rootsOf({ ...claim, proof: isPowerOfTwo(size1) ? [root1, ...proof] : proof });
@@ -73,6 +73,10 @@ function rootsOf({ size1, size2, proof }: ConsistencyClaim): { old: Hash; now: H
 /** Sizes and indices go beyond 32 bits, so nothing here shifts. */
 function isSize(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
+}
+
+function isBeginning(size1: number, size2: number): boolean {
+  return isSize(size1) && isSize(size2) && size1 > 0 && size1 <= size2;
 }
 
 function areHashes(proof: readonly Hash[]): boolean {
