@@ -30,7 +30,7 @@ const SOAKS = [...integration('nobody-else'), ...testsIn('crash', 'model')];
 const SLOW = integration(
   ...['embedded-postgres', 'embedded-reaper', 'processes', 'migrate', 'dump-schema', 'image'],
   ...['cli', 'cli-doctor', 'cli-drill', 'cli-openreplay', 'keys'],
-  ...['access-packages', 'by-email', 'connection-mood', 'live-subject', 'replay', 'sentinel'],
+  ...['access-packages', 'audit-log', 'by-email', 'connection-mood', 'live-subject', 'replay', 'sentinel'],
 );
 
 export default {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../src/app/ports.ts';
 import type { LogStore, TreeGrower } from '../src/app/ports/log.ts';
-import { sealEvents } from '../src/app/seal-events.ts';
+import { RUNS_AT_A_TIME, sealEvents } from '../src/app/seal-events.ts';
 
 export interface SealerOptions {
   readonly store: LogStore;
@@ -39,6 +39,8 @@ async function sealUntil(options: SealerOptions, signal: AbortSignal): Promise<v
       const count = await sealEvents({ log: options.store, tree: options.tree });
       failures = 0;
       if (count > 0) options.log.debug({ count }, 'sealed events');
+      // So much has piled up that there may be more.
+      if (count >= RUNS_AT_A_TIME) continue;
     } catch (error) {
       failures += 1;
       options.log.error({ err: error, failures }, 'could not seal events; trying again');

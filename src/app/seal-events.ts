@@ -2,7 +2,7 @@ import { LetheError } from '../domain/errors.ts';
 import type { EventRun, LogStore, SealedRun, TreeGrower } from './ports/log.ts';
 
 /** Events that wait are sealed so many writes at a time, each a handful of events: some megabytes. */
-const RUNS_AT_A_TIME = 2_000;
+export const RUNS_AT_A_TIME = 2_000;
 
 /**
  * Seals events that wait: each becomes the next leaf of the tree, and the tree's new head is signed, in one transaction.

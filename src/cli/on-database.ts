@@ -1,10 +1,15 @@
 import type { z } from 'zod';
 import type { Deps } from '../app/ports.ts';
+import type { Core } from '../composition.ts';
 import { loadConfig, type Config } from '../config.ts';
 import { act, type Given, type Shell } from './command.ts';
 import type { ExitStatus } from './exit-status.ts';
 
-export type GivenDeps<T> = Given<T> & { readonly deps: Deps; readonly config: Config };
+export type GivenDeps<T> = Given<T> & {
+  readonly deps: Deps;
+  readonly config: Config;
+  readonly log: Core['log'];
+};
 
 /** As `act`, with the database opened as the service does, the embedded one included, and closed again. */
 export function onDatabase<T>(
@@ -23,7 +28,7 @@ export function onDatabase<T>(
     const logger = createLogger({ level: 'warn', name: 'lethe-cli', stream: io.stderr });
     const core = await openCore(config, { role: 'cli', logger });
     try {
-      return await work({ ...given, deps: core.deps, config });
+      return await work({ ...given, deps: core.deps, config, log: core.log });
     } finally {
       await core.close();
     }

@@ -6,6 +6,7 @@ import { findMigrationFolder } from '../../db/migration-files.ts';
 import { ConfigError } from '../config.ts';
 import { LetheError } from '../domain/errors.ts';
 import type { Shell } from './command.ts';
+import { addAudit } from './audit.ts';
 import { addDeadlines } from './deadlines.ts';
 import { addDoctor } from './doctor.ts';
 import { CommandError, EXIT, type ExitStatus } from './exit-status.ts';
@@ -58,6 +59,7 @@ export function createProgram(shell: Shell): Command {
   addConnections(program, shell);
   addDeadlines(program, shell);
   addKeys(program, shell);
+  addAudit(program, shell);
   addReplay(program, shell);
   addOpenReplay(program, shell);
   addDoctor(program, shell);

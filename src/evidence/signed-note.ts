@@ -101,6 +101,22 @@ export function openNote(note: string, verifier: NoteVerifier): string {
   return text;
 }
 
+/**
+ * The notes of a file that has one after another, as checkpoints are published.
+ *
+ * @throws NoteInvalidError when something in it is no note
+ */
+export function splitNotes(text: string): readonly string[] {
+  const pattern = /((?:[^\n]+\n)+\n(?:— [^\n]+\n)+)\n*/uy;
+  const notes: string[] = [];
+  while (pattern.lastIndex < text.length) {
+    const [, note] = pattern.exec(text) ?? [];
+    if (note === undefined) throw new NoteInvalidError('The file has something that is no signed note.');
+    notes.push(note);
+  }
+  return notes;
+}
+
 function parseSignature(line: string): { name: string; keyId: Buffer; signature: Buffer } {
   const [, name, encoded] = /^— ([^+\s]+) ([A-Za-z0-9+/=]+)$/u.exec(line) ?? [];
   const bytes = encoded === undefined ? undefined : fromBase64(encoded);

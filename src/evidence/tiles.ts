@@ -38,6 +38,12 @@ export function edgeTiles(size: number): readonly TilePlace[] {
   return places;
 }
 
+/** The tiles with the hashes of these leaves. */
+export function leafTiles(from: number, end: number): readonly TilePlace[] {
+  const [first, last] = [Math.floor(from / TILE_HASHES), Math.floor((end - 1) / TILE_HASHES)];
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, n) => ({ level: 0, index: first + n }));
+}
+
 /** Tiles by their place; hashes of nodes and parts of the tree are computed from them, each once. */
 export class Tiles {
   private readonly byPlace: ReadonlyMap<string, Tile>;
@@ -51,6 +57,14 @@ export class Tiles {
   /** @throws RangeError when the tiles that it follows from are not here */
   hashOf(part: Part): Hash {
     return foldHashes(part.map((node) => this.hashOfNode(node)));
+  }
+
+  /** The hash that is kept of a leaf, where its tile is here. */
+  findLeaf(leaf: number): Hash | undefined {
+    const from = (leaf % TILE_HASHES) * HASH_BYTES;
+    const tile = this.byPlace.get(keyOf({ level: 0, index: Math.floor(leaf / TILE_HASHES) }));
+    const hash = tile?.hashes.subarray(from, from + HASH_BYTES);
+    return hash?.length === HASH_BYTES ? hash : undefined;
   }
 
   private hashOfNode(node: Node): Hash {

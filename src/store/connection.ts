@@ -66,7 +66,7 @@ export async function inTransaction<T>(
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await once(pool, work, opening);
+      return await once(pool, work, ['BEGIN', 'SELECT now() AS now', ...opening]);
     } catch (error) {
       if (attempt < MAX_TRIES && RETRYABLE.has(codeOf(error))) continue;
       throw translated(error);
@@ -74,7 +74,13 @@ export async function inTransaction<T>(
   }
 }
 
-async function once<T>(pool: pg.Pool, work: InTransaction<T>, opening: readonly string[]): Promise<T> {
+/** Runs reads that are all of one moment, however long they take. */
+export async function inSnapshot<T>(pool: pg.Pool, work: InTransaction<T>): Promise<T> {
+  const begin = ['BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', 'SELECT now() AS now'];
+  return available(once(pool, work, begin));
+}
+
+async function once<T>(pool: pg.Pool, work: InTransaction<T>, begin: readonly string[]): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   // The pool listens only while a connection is idle: one that is lost in use would, unheard, end the process.
@@ -83,7 +89,7 @@ async function once<T>(pool: pg.Pool, work: InTransaction<T>, opening: readonly 
   };
   client.on('error', lost);
   try {
-    const [, time, ...opened] = await queryAll(client, ['BEGIN', 'SELECT now() AS now', ...opening]);
+    const [, time, ...opened] = await queryAll(client, begin);
     const result = await work(client, clock.parse(time)[0].now, opened);
     await client.query('COMMIT');
     return result;

@@ -5,12 +5,12 @@ import type {
   LogKey,
   LogStore,
   LogTile,
-  LogTilePlace,
   SealedRun,
   SealTransaction,
   SignedHead,
 } from '../app/ports/log.ts';
-import { available, inTransaction, type Queryable } from './connection.ts';
+import { available, inSnapshot, inTransaction, type Queryable } from './connection.ts';
+import { listTiles, openReading } from './log-reading.ts';
 
 /** Key of the advisory lock under which the log is sealed; spells "seal". */
 const LOCK_KEY = 0x7365616c;
@@ -25,6 +25,8 @@ export function createLogStore(pool: pg.Pool): LogStore {
     },
     getLag: () => available(getLag(pool)),
     findHead: () => available(findHead(pool)),
+    read: (use) => inSnapshot(pool, (db) => use(openReading(db))),
+    listKeys: () => available(listKeys(pool)),
     keepKey: (key) => available(keepKey(pool, key)),
   };
 }
@@ -107,19 +109,6 @@ async function findHead(db: Queryable): Promise<SignedHead | undefined> {
   return head.parse(rows)[0];
 }
 
-const tiles = z.array(
-  z.object({ level: z.number(), index: z.coerce.number(), hashes: z.instanceof(Buffer) }),
-);
-
-async function listTiles(db: Queryable, places: readonly LogTilePlace[]): Promise<readonly LogTile[]> {
-  const { rows } = await db.query(
-    `SELECT level, index, hashes FROM log_tiles JOIN unnest($1::smallint[], $2::bigint[]) AS place (level, index)
-       USING (level, index)`,
-    [places.map(({ level }) => level), places.map(({ index }) => index)],
-  );
-  return tiles.parse(rows);
-}
-
 async function insertRuns(db: Queryable, runs: readonly SealedRun[]): Promise<void> {
   await db.query(
     `INSERT INTO sealed_events (request_id, first_seq, last_seq, first_leaf)
@@ -146,7 +135,7 @@ async function getLag(db: Queryable): ReturnType<LogStore['getLag']> {
   return { runs, oldestSeconds: seconds };
 }
 
-const key = z.tuple([
+const keys = z.array(
   z
     .object({ origin: z.string(), verifier_key: z.string(), private_sealed: z.instanceof(Buffer) })
     .transform((row): LogKey => ({
@@ -154,16 +143,21 @@ const key = z.tuple([
       verifierKey: row.verifier_key,
       privateSealed: row.private_sealed,
     })),
-]);
+);
+
+async function listKeys(db: Queryable): Promise<readonly LogKey[]> {
+  const { rows } = await db.query(
+    'SELECT origin, verifier_key, private_sealed FROM log_keys ORDER BY created_at',
+  );
+  return keys.parse(rows);
+}
 
 async function keepKey(db: Queryable, offered: LogKey): Promise<LogKey> {
   await db.query(
     `INSERT INTO log_keys (origin, verifier_key, private_sealed) VALUES ($1, $2, $3) ON CONFLICT (origin) DO NOTHING`,
     [offered.origin, offered.verifierKey, offered.privateSealed],
   );
-  const { rows } = await db.query(
-    'SELECT origin, verifier_key, private_sealed FROM log_keys WHERE origin = $1',
-    [offered.origin],
-  );
-  return key.parse(rows)[0];
+  const kept = (await listKeys(db)).find(({ origin }) => origin === offered.origin);
+  if (kept === undefined) throw new Error(`the key of the log ${offered.origin} is gone`);
+  return kept;
 }

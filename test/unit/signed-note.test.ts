@@ -8,6 +8,7 @@ import {
   parseVerifierKey,
   signNote,
   signerOf,
+  splitNotes,
 } from '../../src/evidence/signed-note.ts';
 import { formatTlogProof, parseTlogProof } from '../../src/evidence/tlog-proof.ts';
 
@@ -55,6 +56,23 @@ describe('a note', () => {
   it.each(['no line feed', 'a \u0000\n', '\ud800\n'])('is not made of %j', (text) => {
     expect(() => signNote(text, signer)).toThrow(invalid);
   });
+});
+
+describe('a file of notes', () => {
+  const [one, two] = [signNote('one\n\nmore\n', signer), signNote('two\n', signer)];
+
+  it('has one after another, with empty lines between them or none', () => {
+    expect(splitNotes(two + two)).toEqual([two, two]);
+    expect(splitNotes(`${two}\n\n${two}\n`)).toEqual([two, two]);
+    expect(splitNotes('')).toEqual([]);
+  });
+
+  it.each(['text\n', `${two}rest`, `\n${two}`, one.replace('more\n', 'more')])(
+    'with something else is refused: %j',
+    (text) => {
+      expect(() => splitNotes(text)).toThrow(invalid);
+    },
+  );
 });
 
 describe('a verifier key', () => {

@@ -81,6 +81,9 @@ export interface LogStore {
   hasUnsealed(): Promise<boolean>;
   getLag(): Promise<SealingLag>;
   findHead(): Promise<SignedHead | undefined>;
+  /** All reads are of the moment of the first. */
+  read<T>(work: (reader: LogReader) => Promise<T>): Promise<T>;
+  listKeys(): Promise<readonly LogKey[]>;
   /** The first key that is kept for a name stays: what is given is kept only where there is none. */
   keepKey(key: LogKey): Promise<LogKey>;
 }
@@ -89,4 +92,28 @@ export interface LogKey {
   readonly origin: string;
   readonly verifierKey: string;
   readonly privateSealed: Sealed;
+}
+
+/** Events that became leaves one after another, as they are found in the database. */
+export interface ReadRun {
+  readonly firstLeaf: number;
+  readonly requestId: string | null;
+  readonly firstSeq: number;
+  /** The bytes of each; null where it is gone. */
+  readonly events: readonly (Uint8Array | null)[];
+}
+
+/** Reads of one moment of the log. */
+export interface LogReader {
+  countLeaves(): Promise<number>;
+  countUnsealed(): Promise<number>;
+  /** Those that begin at this leaf or after it. */
+  listRuns(fromLeaf: number, most: number): Promise<readonly ReadRun[]>;
+  listTiles(places: readonly LogTilePlace[]): Promise<readonly LogTile[]>;
+  /** Ascending by size. */
+  listCheckpoints(): Promise<readonly SignedHead[]>;
+  /** Events that are neither sealed nor wait for it. */
+  listBesideLog(
+    most: number,
+  ): Promise<readonly { readonly requestId: string | null; readonly seq: number }[]>;
 }
