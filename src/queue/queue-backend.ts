@@ -35,6 +35,8 @@ export interface ConsumerOptions {
 }
 
 const CALL_TIMEOUT_MS = 10_000;
+/** A socket that is closed without a word says so at once. */
+const LEAVE_MS = 1_000;
 /** BullMQ owns no retries and keeps no finished jobs: attempts are ours, and each is audited. */
 const JOB_OPTIONS = { removeOnComplete: true, removeOnFail: true, attempts: 1 } as const;
 /** A look at jobs is due at its moment and is one for many: it goes before the rest. */
@@ -75,7 +77,7 @@ export async function openPublisher(
     ping: async () => {
       await bounded(queue.getJobCountByTypes('wait'));
     },
-    close: () => queue.close(),
+    close: () => closeQueue(queue),
   };
 }
 
@@ -93,7 +95,7 @@ export async function wipeQueue(options: QueueOptions, connection: string): Prom
     await bounded(queue.obliterate({ force: true }));
     return waiting;
   } finally {
-    await queue.close();
+    await closeQueue(queue);
   }
 }
 
@@ -114,6 +116,15 @@ export function openConsumer(options: QueueOptions, connection: string, consumer
       return drained;
     },
   };
+}
+
+/** A process must end in order also while Redis is away: then there is nobody to take leave of. */
+async function closeQueue(queue: OpenedQueue): Promise<void> {
+  try {
+    await bounded(queue.close());
+  } catch {
+    await settlesWithin(queue.disconnect(), LEAVE_MS);
+  }
 }
 
 /** A limit is said with every bulk, since whoever empties the queue's store empties it of this, too; its absence once. */
@@ -156,6 +167,7 @@ type OpenedQueue = Pick<
   | 'addBulk'
   | 'getJobCountByTypes'
   | 'close'
+  | 'disconnect'
   | 'waitUntilReady'
   | 'setGlobalConcurrency'
   | 'removeGlobalConcurrency'
