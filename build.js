@@ -12,7 +12,7 @@ const ENTRIES = [
   'src/embedded/start-embedded-postgres.ts',
   'workers/main.ts',
   'db/migrate.ts',
-  ...['lethe', 'keys', 'start', 'demo', 'migrate', 'dump-schema', 'dump-openapi'].map(
+  ...['lethe', 'lethe-verify', 'keys', 'start', 'demo', 'migrate', 'dump-schema', 'dump-openapi'].map(
     (name) => `src/cli/${name}.ts`,
   ),
 ];

@@ -7,11 +7,12 @@ import { createConnectionGate } from './app/connection-gate.ts';
 import { adoptAdminToken } from './app/create-api-key.ts';
 import { remembered } from './app/remember.ts';
 import type { Connection, Deps, Store, Vault } from './app/ports.ts';
-import type { LogStore, TreeGrower } from './app/ports/log.ts';
+import type { Certifier, LogStore, TreeGrower } from './app/ports/log.ts';
 import type { Config, ConnectionConfig } from './config.ts';
 import { startEmbeddedPostgres } from './embedded/start-embedded-postgres.ts';
 import { encodeEvent } from './evidence/encode-event.ts';
 import { openLogSigner } from './evidence/log-key.ts';
+import { createCertifier } from './evidence/certificate.ts';
 import { createTreeGrower } from './evidence/tree-grower.ts';
 import { hashToken, newId, newToken } from './ids.ts';
 import { createFileJournal } from './journal/file-journal.ts';
@@ -25,6 +26,7 @@ import { createStore } from './store/store.ts';
 import { createClocks } from './calendar/clocks.ts';
 import { policyOf } from './policy-of.ts';
 import { createVault } from './vault/vault.ts';
+import { productVersion } from './version.ts';
 import { MAX_OBSERVED } from './domain/round-habit.ts';
 
 /** How old what is known of the last rounds may be: forecasts are of hours. */
@@ -37,7 +39,7 @@ export interface Core {
   readonly deps: Deps;
   readonly queue: QueueOptions;
   /** The log of all events, and the tree that lets it grow. */
-  readonly log: { readonly store: LogStore; readonly tree: TreeGrower };
+  readonly log: { readonly store: LogStore; readonly tree: TreeGrower; readonly certifier: Certifier };
   /** Calls `listener` whenever a commit of this process has left work due. */
   onWorkDue(listener: () => void): void;
   close(): Promise<void>;
@@ -73,7 +75,11 @@ export async function openCore(config: Config, options: { role: string; logger: 
 async function openLog(of: { pool: pg.Pool; vault: Vault; origin: string }): Promise<Core['log']> {
   const store = createLogStore(of.pool);
   const signer = await openLogSigner({ log: store, vault: of.vault }, of.origin);
-  return { store, tree: createTreeGrower(signer) };
+  return {
+    store,
+    tree: createTreeGrower(signer),
+    certifier: createCertifier(signer, `Lethe ${productVersion()}`),
+  };
 }
 
 interface Database {
@@ -140,6 +146,7 @@ function assemble(parts: Parts): Core {
     store,
     vault: parts.vault,
     encodeEvent,
+    ledger: parts.log,
     journal: createFileJournal(config.journal),
     connections: new Map(clients.map(connectionOf)),
     pace: {

@@ -23,6 +23,7 @@ import type { Task } from '../domain/task.ts';
 import type { NextWork, WaitReason, WorkKind } from '../domain/work.ts';
 import type { ImportStore, ImportTransaction } from './ports/imports.ts';
 import type { Journal } from './ports/journal.ts';
+import type { Certifier, LogStore } from './ports/log.ts';
 import type { KeyStore, KeyTransaction, NewToken } from './ports/keys.ts';
 import type { ConnectionStateStore, ConnectionStateTransaction } from './ports/gate.ts';
 import type { LifeStore, LifeTransaction } from './ports/life.ts';
@@ -322,6 +323,8 @@ export interface Deps {
   readonly vault: Vault;
   readonly encodeEvent: EncodeEvent;
   readonly journal: Journal;
+  /** The log of all events, and what certifies from it. */
+  readonly ledger: { readonly store: LogStore; readonly certifier: Certifier };
   readonly connections: ReadonlyMap<string, Connection>;
   readonly pace: Pace;
   /** More users than this under one e-mail address are not erased without a person. */

@@ -4,10 +4,11 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { auditLog, type LogAuditReport, type PublishedCheckpoint } from '../evidence/audit-log.ts';
 import { parseVerifierKey, splitNotes, type NoteVerifier } from '../evidence/signed-note.ts';
-import { collect, examples, noOptions, type Given, type Shell } from './command.ts';
+import { act, collect, examples, noOptions, type Given, type Shell } from './command.ts';
 import { commandError, EXIT, type ExitStatus } from './exit-status.ts';
 import { onDatabase, type GivenDeps } from './on-database.ts';
 import { createProgress } from './progress.ts';
+import { runVerify } from './verify.ts';
 
 /** `lethe audit`: the log of all events, on the machine that has its database. */
 export function addAudit(program: Command, shell: Shell): void {
@@ -41,6 +42,32 @@ export function addAudit(program: Command, shell: Shell): void {
     ['audit checkpoint >> /mnt/elsewhere/checkpoints.txt'],
   );
 }
+
+/** `lethe verify`, which is `lethe-verify`: needs no database and no server. */
+export function addVerify(program: Command, shell: Shell): void {
+  const { stdout, stderr } = shell.io;
+  examples(
+    program
+      .command('verify <file>')
+      .description('checks a certificate offline, with the verifier key of the log alone')
+      .option('--key <vkey>', "the log's verifier key, as it was handed out (needed)")
+      .option('--checkpoint <file>', 'checkpoints that were published')
+      .action(
+        act(shell, certificateOptions, ({ args, options, globals }) => {
+          const flags = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
+          const argv = [...args, ...flags, ...(globals.json ? ['--json'] : [])];
+          const io = {
+            write: (text: string) => stdout.write(text),
+            complain: (text: string) => stderr.write(text),
+          };
+          return Promise.resolve(runVerify(argv, io));
+        }),
+      ),
+    ['verify certificate.json --key "$(cat vkey)"'],
+  );
+}
+
+const certificateOptions = z.object({ key: z.string().optional(), checkpoint: z.string().optional() });
 
 const verifyOptions = z.object({
   checkpoint: z.array(z.string().min(1, 'the path of a file')).default([]),

@@ -8,6 +8,7 @@ import { EXIT, type ExitStatus } from './exit-status.ts';
 import { followRequest } from './follow.ts';
 import { actOverApi, answered, type GivenApi } from './over-api.ts';
 import { shortTime } from './output.ts';
+import { addCertificate } from './request-certificate.ts';
 import { addDecisions } from './request-decisions.ts';
 import { addPackage } from './request-package.ts';
 import { addSubmissions } from './request-submission.ts';
@@ -24,6 +25,7 @@ export function addRequests(program: Command, shell: Shell): void {
   addSubmissions(group, shell);
   addReading(group, shell);
   addPackage(group, shell);
+  addCertificate(group, shell);
   addDecisions(group, shell);
 }
 

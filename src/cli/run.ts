@@ -1,12 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { z } from 'zod';
-import { findMigrationFolder } from '../../db/migration-files.ts';
 import { ConfigError } from '../config.ts';
 import { LetheError } from '../domain/errors.ts';
+import { productVersion } from '../version.ts';
 import type { Shell } from './command.ts';
-import { addAudit } from './audit.ts';
+import { addAudit, addVerify } from './audit.ts';
 import { addDeadlines } from './deadlines.ts';
 import { addDoctor } from './doctor.ts';
 import { CommandError, EXIT, type ExitStatus } from './exit-status.ts';
@@ -42,7 +39,7 @@ export function createProgram(shell: Shell): Command {
       'Carries out erasure requests on OpenReplay. docs/cli.md tells of files, variables and exit statuses.',
     )
     .option('--json', 'JSON on standard output: one value, or one a line where a command lists or follows')
-    .version(versionOf(), '--version')
+    .version(productVersion(), '--version')
     .configureHelp({ showGlobalOptions: true, helpWidth: 80 })
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
@@ -60,18 +57,11 @@ export function createProgram(shell: Shell): Command {
   addDeadlines(program, shell);
   addKeys(program, shell);
   addAudit(program, shell);
+  addVerify(program, shell);
   addReplay(program, shell);
   addOpenReplay(program, shell);
   addDoctor(program, shell);
   return program;
-}
-
-const manifest = z.object({ version: z.string() });
-
-/** Of package.json, which lies beside db/migrations, whether this file is compiled or not. */
-function versionOf(): string {
-  const file = join(findMigrationFolder(), '..', '..', 'package.json');
-  return manifest.parse(JSON.parse(readFileSync(file, 'utf8'))).version;
 }
 
 interface Failure {

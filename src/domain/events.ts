@@ -23,6 +23,7 @@ export const EVENT_TYPES = [
   'request.cancelled',
   'request.step_delayed',
   'subject.read',
+  'certificate.issued',
   'package.gathering',
   'package.ready',
   'package.download_begun',

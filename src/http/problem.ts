@@ -27,6 +27,8 @@ export const PROBLEMS = {
   NOTHING_TO_HOLD: { status: 409, title: 'There is nothing to hold' },
   PACKAGE_NOT_READY: { status: 409, title: 'The access package is not ready' },
   PACKAGE_IN_USE: { status: 409, title: 'The access package is being downloaded' },
+  CERTIFICATE_NOT_READY: { status: 409, title: 'There is no certificate yet' },
+  CERTIFICATE_REFUSED: { status: 409, title: 'There can be no certificate' },
   HOLD_STANDS: { status: 409, title: 'A standing hold keeps the request' },
   LAST_ADMIN_KEY: { status: 409, title: 'This is the last admin key' },
   API_KEY_ENDED: { status: 409, title: 'The API key has ended' },

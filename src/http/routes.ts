@@ -12,6 +12,7 @@ import { listAllImports } from './routes/list-imports.ts';
 import { listRequestEvents } from './routes/list-request-events.ts';
 import { revokeKey } from './routes/revoke-api-key.ts';
 import { rotateKey } from './routes/rotate-api-key.ts';
+import { showCertificate } from './routes/show-certificate.ts';
 import { showDocs } from './routes/show-docs.ts';
 import { showDocsFile } from './routes/show-docs-file.ts';
 import { showErasureRequest } from './routes/show-erasure-request.ts';
@@ -44,6 +45,7 @@ export const ROUTES: readonly Route[] = [
   previewErasureRequest,
   listErasureRequests,
   showErasureRequest,
+  showCertificate,
   listRequestEvents,
   cancelErasureRequest,
   showRequestSubject,

@@ -15,6 +15,8 @@ export function openReading(db: Queryable): LogReader {
     listRuns: (fromLeaf, most) => listRuns(db, fromLeaf, most),
     listTiles: (places) => listTiles(db, places),
     listCheckpoints: () => listCheckpoints(db),
+    findHead: () => findHead(db),
+    listTrail: (requestId) => listTrail(db, requestId),
     listBesideLog: (most) => listBesideLog(db, most),
   };
 }
@@ -65,6 +67,25 @@ export async function listTiles(db: Queryable, places: readonly LogTilePlace[]):
     [places.map(({ level }) => level), places.map(({ index }) => index)],
   );
   return tiles.parse(rows);
+}
+
+export async function findHead(db: Queryable): Promise<SignedHead | undefined> {
+  const { rows } = await db.query('SELECT size, root, note FROM checkpoints ORDER BY size DESC LIMIT 1');
+  return heads.parse(rows)[0];
+}
+
+const trail = z.array(
+  z.object({ type: z.string(), bytes: z.instanceof(Buffer), leaf: z.coerce.number().nullable() }),
+);
+
+async function listTrail(db: Queryable, requestId: string): ReturnType<LogReader['listTrail']> {
+  const { rows } = await db.query(
+    `SELECT type, bytes, first_leaf + seq - first_seq AS leaf FROM audit_events event
+     LEFT JOIN sealed_events sealed ON sealed.request_id = event.request_id AND seq BETWEEN first_seq AND last_seq
+     WHERE event.request_id = $1 ORDER BY seq`,
+    [requestId],
+  );
+  return trail.parse(rows);
 }
 
 const heads = z.array(z.object({ size: z.coerce.number(), root: z.instanceof(Buffer), note: z.string() }));

@@ -1,16 +1,8 @@
 import type pg from 'pg';
 import { z } from 'zod';
-import type {
-  EventRun,
-  LogKey,
-  LogStore,
-  LogTile,
-  SealedRun,
-  SealTransaction,
-  SignedHead,
-} from '../app/ports/log.ts';
+import type { EventRun, LogKey, LogStore, LogTile, SealedRun, SealTransaction } from '../app/ports/log.ts';
 import { available, inSnapshot, inTransaction, type Queryable } from './connection.ts';
-import { listTiles, openReading } from './log-reading.ts';
+import { findHead, listTiles, openReading } from './log-reading.ts';
 
 /** Key of the advisory lock under which the log is sealed; spells "seal". */
 const LOCK_KEY = 0x7365616c;
@@ -100,13 +92,6 @@ function columnsOf(runs: readonly EventRun[]): [(string | null)[], number[], num
     runs.map(({ firstSeq }) => firstSeq),
     runs.map(({ lastSeq }) => lastSeq),
   ];
-}
-
-const head = z.array(z.object({ size: z.coerce.number(), root: z.instanceof(Buffer), note: z.string() }));
-
-async function findHead(db: Queryable): Promise<SignedHead | undefined> {
-  const { rows } = await db.query('SELECT size, root, note FROM checkpoints ORDER BY size DESC LIMIT 1');
-  return head.parse(rows)[0];
 }
 
 async function insertRuns(db: Queryable, runs: readonly SealedRun[]): Promise<void> {

@@ -1,8 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type pg from 'pg';
 import { z } from 'zod';
-import type { LogStore, TreeGrower } from '../../src/app/ports/log.ts';
+import type { Certifier, LogStore, TreeGrower } from '../../src/app/ports/log.ts';
 import { sealEvents } from '../../src/app/seal-events.ts';
+import { createCertifier } from '../../src/evidence/certificate.ts';
 import { hashLeaf } from '../../src/evidence/merkle-hash.ts';
 import { signerOf, type NoteSigner } from '../../src/evidence/signed-note.ts';
 import { createTreeGrower } from '../../src/evidence/tree-grower.ts';
@@ -13,6 +14,7 @@ import { naiveRoot } from './naive-tree.ts';
 export interface TestLog {
   readonly log: LogStore;
   readonly tree: TreeGrower;
+  readonly certifier: Certifier;
   readonly signer: NoteSigner;
   /** Seals until nothing waits; says how many events that were. */
   sealAll(): Promise<number>;
@@ -24,6 +26,7 @@ export function openTestLog(pool: pg.Pool, origin = 'test.example/log'): TestLog
   return {
     ...parts,
     signer,
+    certifier: createCertifier(signer, 'Lethe under test'),
     sealAll: async () => {
       let sealed = 0;
       for (let count = await sealEvents(parts); count > 0; count = await sealEvents(parts)) sealed += count;

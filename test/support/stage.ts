@@ -24,6 +24,7 @@ import { createPool } from '../../src/store/connection.ts';
 import { createStore } from '../../src/store/store.ts';
 import { createVault } from '../../src/vault/vault.ts';
 import { startWorker } from '../../workers/start-worker.ts';
+import { openTestLog, type TestLog } from './log.ts';
 import { createTestDatabase, createTestFolder, type TestDatabase } from './postgres.ts';
 import type { QueueBackend } from './redis.ts';
 
@@ -72,6 +73,8 @@ export interface Stage {
   readonly sandbox: Sandbox;
   readonly database: TestDatabase;
   readonly deps: Deps;
+  /** Nothing is sealed but by it. */
+  readonly ledger: TestLog;
   readonly apiKeyId: string;
   readonly queue: QueueOptions;
   /** Where OpenReplay is reached. */
@@ -136,12 +139,14 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     }),
   });
   const store = createStore(pool);
+  const ledger = openTestLog(pool);
   let nudge: () => void = () => undefined;
   const deps: Deps = {
     store,
     vault: createVault({ masterKey: options.masterKey ?? randomBytes(32), tenant: 'default' }),
     encodeEvent,
     journal: createFileJournal({ directory: await createTestFolder(), keepDays: 1 }),
+    ledger: { store: ledger.log, certifier: ledger.certifier },
     connections: new Map([
       [
         'default',
@@ -198,6 +203,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     apiKeyId,
     queue,
     openReplayUrl: baseUrl,
+    ledger,
     submit: async (userId, changes = { projectKeys: [PROJECT] }) => {
       const { requestId } = await submitRequest(
         deps,

@@ -112,8 +112,36 @@ export interface LogReader {
   listTiles(places: readonly LogTilePlace[]): Promise<readonly LogTile[]>;
   /** Ascending by size. */
   listCheckpoints(): Promise<readonly SignedHead[]>;
+  /** Undefined before anything was sealed. */
+  findHead(): Promise<SignedHead | undefined>;
+  /** The events of a request, in their order; none where there is no such request. */
+  listTrail(requestId: string): Promise<readonly SealedEvent[]>;
   /** Events that are neither sealed nor wait for it. */
   listBesideLog(
     most: number,
   ): Promise<readonly { readonly requestId: string | null; readonly seq: number }[]>;
+}
+
+/** An event of a request's trail. */
+export interface SealedEvent {
+  readonly type: string;
+  readonly bytes: Uint8Array;
+  /** Null while it waits to be sealed. */
+  readonly leaf: number | null;
+}
+
+/** Makes certificates; it keeps nothing. */
+export interface Certifier {
+  /** The tiles that it takes to show that these leaves are in the log of this size. */
+  tilesFor(leaves: readonly number[], size: number): readonly LogTilePlace[];
+  /**
+   * @returns a certificate, as JSON
+   * @throws LetheError CERTIFICATE_NOT_READY, CERTIFICATE_REFUSED: there is none of such a request
+   */
+  certify(from: {
+    readonly events: readonly SealedEvent[];
+    readonly head: LogHead & { readonly note: string };
+    readonly tiles: readonly LogTile[];
+    readonly issuedAt: Date;
+  }): object;
 }
