@@ -17,7 +17,7 @@ let pool: ReturnType<typeof createPool>;
 let store: Store;
 beforeAll(async () => {
   database = await createTestDatabase();
-  pool = createPool({ connectionString: database.connectionString, max: 2, applicationName: 'keys' });
+  pool = createPool({ connectionString: database.serviceUrl, max: 2, applicationName: 'keys' });
   store = createStore(pool);
 });
 afterAll(async () => {
@@ -30,7 +30,7 @@ async function keys(...args: string[]): Promise<{ status: number | null; output:
   const lethe = startLethe(
     'keys',
     {
-      DATABASE_URL: database.connectionString,
+      DATABASE_URL: database.serviceUrl,
       LETHE_MASTER_KEY: randomBytes(32).toString('base64'),
       OPENREPLAY_URL: 'http://127.0.0.1:9',
       OPENREPLAY_API_KEY: 'k',

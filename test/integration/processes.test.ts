@@ -139,7 +139,7 @@ describe.each(queueBackends())('API and two workers as processes on $name', (bac
     const masterKey = randomBytes(32);
     stage = await openStage({ backend, masterKey, withoutWorker: true });
     const env = await writeConfig(await createTestFolder(), {
-      databaseUrl: stage.database.connectionString,
+      databaseUrl: stage.database.serviceUrl,
       redisUrl: backend.redisUrl,
       prefix: stage.queue.kind === 'redis' ? stage.queue.prefix : '',
       openReplayUrl: stage.openReplayUrl,
