@@ -238,7 +238,7 @@ describe('rights', () => {
   };
   const FINE = {
     status: 0,
-    text: expect.stringMatching(/^ok: lethe_service_\w+ can add to the \d+ audit tables/),
+    text: expect.stringMatching(/^ok: The service \(lethe_service_\w+\) can add to the \d+ audit tables/),
   };
   const service = () => new URL(own.serviceUrl).username;
   /** What stands after the sentence is what an administrator can run. */

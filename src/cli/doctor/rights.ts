@@ -91,7 +91,8 @@ export async function lookAtRights(
   const findings = [...tables.flatMap(judgeTriggers), ...judgeRole(role, tables)];
   if (migrates && serviceRole === undefined) findings.push(MIGRATES);
   if (findings.length > 0) return findings;
-  return [ok(PART, `${role.name} can add to the ${tables.length} audit tables, and change none of them.`)];
+  const saw = `The service (${role.name}) can add to the ${tables.length} audit tables, and change none of them.`;
+  return [ok(PART, saw)];
 }
 
 const userRow = z.tuple([z.object({ name: z.string() })]);
