@@ -43,7 +43,7 @@ const tableRow = z.object({
 type Table = z.infer<typeof tableRow>;
 
 /** What this version keeps as evidence, in case that a table has lost all of its triggers. */
-const EVIDENCE = ['audit_events', 'admin_events', 'sealed_runs', 'checkpoints'];
+const EVIDENCE = ['audit_events', 'admin_events', 'sealed_events', 'checkpoints'];
 
 /** Bits of tgtype: 1 for each row, 2 before, 8 DELETE, 16 UPDATE, 32 TRUNCATE. */
 const TABLES = `
