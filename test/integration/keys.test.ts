@@ -12,6 +12,9 @@ import { createStore } from '../../src/store/store.ts';
 import { startLethe } from '../support/lethe-process.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 
+/** One for all calls: the log's own key is sealed with it. */
+const LETHE_MASTER_KEY = randomBytes(32).toString('base64');
+
 let database: TestDatabase;
 let pool: ReturnType<typeof createPool>;
 let store: Store;
@@ -31,7 +34,7 @@ async function keys(...args: string[]): Promise<{ status: number | null; output:
     'keys',
     {
       DATABASE_URL: database.serviceUrl,
-      LETHE_MASTER_KEY: randomBytes(32).toString('base64'),
+      LETHE_MASTER_KEY,
       OPENREPLAY_URL: 'http://127.0.0.1:9',
       OPENREPLAY_API_KEY: 'k',
     },
