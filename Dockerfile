@@ -24,6 +24,7 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json ./
 COPY db/migrations db/migrations
+COPY db/roles.sql db/roles.sql
 # A new volume takes over whose this folder is.
 RUN install -d -o node -g node -m 0700 /var/lib/lethe/journal
 USER node

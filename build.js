@@ -12,6 +12,7 @@ const ENTRIES = [
   'src/embedded/start-embedded-postgres.ts',
   'workers/main.ts',
   'db/migrate.ts',
+  'db/set-up-roles.ts',
   ...['lethe', 'lethe-verify', 'keys', 'start', 'demo', 'migrate', 'dump-schema', 'dump-openapi'].map(
     (name) => `src/cli/${name}.ts`,
   ),

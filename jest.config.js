@@ -28,7 +28,15 @@ const onGround = {
 const integration = (...names) => names.map((name) => `<rootDir>/test/integration/${name}.test.ts`);
 const SOAKS = [...integration('nobody-else'), ...testsIn('crash', 'model')];
 const SLOW = integration(
-  ...['embedded-postgres', 'embedded-reaper', 'processes', 'migrate', 'dump-schema', 'image'],
+  ...[
+    'embedded-postgres',
+    'embedded-reaper',
+    'processes',
+    'migrate',
+    'migrating-logins',
+    'dump-schema',
+    'image',
+  ],
   ...['cli', 'cli-doctor', 'cli-drill', 'cli-openreplay', 'keys'],
   ...['access-packages', 'audit-log', 'by-email', 'connection-mood', 'live-subject', 'replay', 'sentinel'],
 );

@@ -4,7 +4,9 @@ import { z } from 'zod';
 import { MigrationError } from './migration-error.ts';
 import type { MigrationFile } from './migration-files.ts';
 import { findMigrationFolder, readMigrationFiles } from './migration-files.ts';
-import { findPending, insertLedgerEntry, readLedger } from './migration-ledger.ts';
+import { findPending, insertLedgerEntry, lookAtLedger, readLedger } from './migration-ledger.ts';
+import { bringServiceRightsUpToDate } from './service-rights.ts';
+import { readStanding, type Standing } from './standing.ts';
 
 export interface MigrateOptions {
   /** Folder of `NNNN_name.sql` files; `db/migrations` of this package when not given. */
@@ -23,6 +25,9 @@ const LOCK_KEY = 0x4c657468;
  * Applies all pending migrations in one transaction: either all are in, or nothing changed. Any number of
  * processes may call it at once on one database; the first applies, the others wait and find nothing to do.
  * Takes a connection string or configuration (a connection of its own, closed after) or a pool (borrows one).
+ *
+ * Where db/roles.sql has set up roles, all is done as the owner, and the service's rights on each table are brought up to
+ * date. A login that may not migrate, as the service's, is content with a database that needs nothing.
  *
  * @throws MigrationError, see its codes. MIGRATION_FAILED names the file, and line and column where Postgres
  *   says where the mistake is.
@@ -88,6 +93,9 @@ async function inTransaction<T>(client: ClientBase, work: () => Promise<T>): Pro
 async function applyPending(client: ClientBase, files: readonly MigrationFile[]): Promise<MigrateResult> {
   // Others may migrate for long; a limit meant for the service's own queries must not cut us off.
   await client.query('SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0');
+  const standing = await readStanding(client);
+  if (!standing.mayMigrate) return assertNothingPending(client, files, standing);
+  if (standing.owner !== null) await client.query(`SET LOCAL ROLE ${standing.owner}`);
   await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK_KEY]);
   const pending = findPending(files, await readLedger(client));
   const transaction = pending.length === 0 ? '' : await currentTransaction(client);
@@ -99,7 +107,27 @@ async function applyPending(client: ClientBase, files: readonly MigrationFile[])
     }
     await insertLedgerEntry(client, file);
   }
+  if (standing.owner !== null) await bringServiceRightsUpToDate(client);
   return { applied: pending.map((file) => file.name) };
+}
+
+async function assertNothingPending(
+  client: ClientBase,
+  files: readonly MigrationFile[],
+  { login, readsLedger }: Standing,
+): Promise<MigrateResult> {
+  const pending = readsLedger ? findPending(files, await lookAtLedger(client)) : files;
+  if (pending.length === 0) return { applied: [] };
+  const what = readsLedger
+    ? `migrations are still to be applied, from ${pending[0]?.name ?? ''} on`
+    : 'the rights of the roles are not up to date';
+  throw notPermitted(login, what);
+}
+
+/** For whoever runs as a login that may not do what has to be done first. */
+export function notPermitted(login: string, what: string): MigrationError {
+  const message = `${login} may not migrate the database, and ${what}. Run \`npm run migrate\` with LETHE_MIGRATION_DATABASE_URL, a login that may become the owner's role.`;
+  return new MigrationError('MIGRATION_NOT_PERMITTED', message);
 }
 
 async function applyFile(client: ClientBase, file: MigrationFile): Promise<void> {

@@ -14,6 +14,10 @@ export const MIGRATION_ERROR_CODES = [
   'MIGRATION_FAILED',
   /** No connection to the database. */
   'MIGRATION_UNREACHABLE',
+  /** Something is to be done first that this login may not do. */
+  'MIGRATION_NOT_PERMITTED',
+  /** db/roles.sql could not be run. */
+  'MIGRATION_ROLES_FAILED',
 ] as const;
 export type MigrationErrorCode = (typeof MIGRATION_ERROR_CODES)[number];
 

@@ -2,14 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { migrate } from '../db/migrate.ts';
 import { createConnectionGate } from './app/connection-gate.ts';
 import { adoptAdminToken } from './app/create-api-key.ts';
 import { remembered } from './app/remember.ts';
 import type { Connection, Deps, Store, Vault } from './app/ports.ts';
 import type { Certifier, LogStore, TreeGrower } from './app/ports/log.ts';
 import type { Config, ConnectionConfig } from './config.ts';
-import { startEmbeddedPostgres } from './embedded/start-embedded-postgres.ts';
 import { encodeEvent } from './evidence/encode-event.ts';
 import { openLogSigner } from './evidence/log-key.ts';
 import { createCertifier } from './evidence/certificate.ts';
@@ -17,6 +15,7 @@ import { createTreeGrower } from './evidence/tree-grower.ts';
 import { hashToken, newId, newToken } from './ids.ts';
 import { createFileJournal } from './journal/file-journal.ts';
 import { localMasterKey, writeOnce } from './local-secrets.ts';
+import { openDatabase, type Database } from './open-database.ts';
 import { createOpenReplayClient } from './openreplay/client.ts';
 import type { QueueOptions } from './queue/queue-backend.ts';
 import { createGateStore } from './store/connection-states.ts';
@@ -48,14 +47,13 @@ export interface Core {
 /**
  * Opens database (the embedded one where none is configured), migrates it, and builds store, vault and clients.
  *
- * @param role shown in pg_stat_activity
+ * @param role shown in pg_stat_activity; `cli` needs no queue
  */
 export async function openCore(config: Config, options: { role: string; logger: Logger }): Promise<Core> {
   const { role, logger } = options;
-  const database = await openDatabase(config, logger);
+  const database = await openDatabase(config, { logger, withQueue: role !== 'cli' });
   try {
     const masterKey = config.masterKey ?? (await embeddedMasterKey(config, logger));
-    await migrate(database.connectionString);
     const pool = createPool({
       connectionString: database.connectionString,
       max: 20,
@@ -80,24 +78,6 @@ async function openLog(of: { pool: pg.Pool; vault: Vault; origin: string }): Pro
     tree: createTreeGrower(signer),
     certifier: createCertifier(signer, `Lethe ${productVersion()}`),
   };
-}
-
-interface Database {
-  readonly connectionString: string;
-  stop(): Promise<void>;
-}
-
-async function openDatabase(config: Config, logger: Logger): Promise<Database> {
-  if (config.database.kind === 'url') {
-    return { connectionString: config.database.url, stop: () => Promise.resolve() };
-  }
-  const { directory } = config.database;
-  return startEmbeddedPostgres({
-    directory,
-    log: (message) => {
-      logger.info({ directory }, message);
-    },
-  });
 }
 
 async function embeddedMasterKey(config: Config, logger: Logger): Promise<Uint8Array> {

@@ -99,9 +99,13 @@ export type PolicyRule = ConfigFile['policy']['rules'][number];
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** `directory` is the absolute data directory the embedded Postgres keeps its own folders in. `url` is a secret. */
+/**
+ * `directory` is the absolute data directory the embedded Postgres keeps its own folders in. `url` is a secret, and so is
+ * `migrationUrl`, a login that may migrate; `undefined`: `url` is the one login for both, or somebody else migrates.
+ */
 export type DatabaseConfig =
-  { readonly kind: 'embedded'; readonly directory: string } | { readonly kind: 'url'; readonly url: string };
+  | { readonly kind: 'embedded'; readonly directory: string }
+  | { readonly kind: 'url'; readonly url: string; readonly migrationUrl: string | undefined };
 
 /** `postgres`: BullMQ's own Postgres backend, on the service's database. `url` is a secret. */
 export type QueueConfig = { readonly kind: 'redis'; readonly url: string } | { readonly kind: 'postgres' };
@@ -131,8 +135,8 @@ export interface ConnectionConfig {
 /**
  * Reads the configuration: the YAML file that LETHE_CONFIG names, else `lethe.yaml` in `cwd` where there is one,
  * else the environment alone. What the file leaves out is filled from DATABASE_URL, REDIS_URL, OPENREPLAY_URL with
- * OPENREPLAY_API_KEY (one connection named `default`), LETHE_MASTER_KEY, LETHE_DATA_DIR, LETHE_JOURNAL_DIR, LETHE_LOG_LEVEL,
- * LETHE_TIME_ZONE, LETHE_COUNTRY, HOST and PORT; what the file says wins. Relative paths, of the file and in it, start at `cwd` (the process's by default).
+ * OPENREPLAY_API_KEY (one connection named `default`), LETHE_MIGRATION_DATABASE_URL, LETHE_MASTER_KEY, LETHE_DATA_DIR,
+ * LETHE_JOURNAL_DIR, LETHE_LOG_LEVEL, LETHE_TIME_ZONE, LETHE_COUNTRY, HOST and PORT; what the file says wins. Relative paths, of the file and in it, start at `cwd` (the process's by default).
  * Throws ConfigError with every mistake at once; a file that cannot be read or parsed is reported alone, as nothing
  * after it can be judged. No error holds a value.
  */
@@ -182,7 +186,7 @@ function locate({ path, expected }: Mistake, origins: Origins, yaml: YamlFile): 
 }
 
 function toConfig(file: ConfigFile, cwd: string): Config {
-  const { databaseUrl, redisUrl, masterKey, connections, calendar, ...rest } = file;
+  const { databaseUrl, migrationDatabaseUrl, redisUrl, masterKey, connections, calendar, ...rest } = file;
   const dataDirectory = resolve(cwd, file.dataDirectory);
   return {
     ...rest,
@@ -196,7 +200,7 @@ function toConfig(file: ConfigFile, cwd: string): Config {
     database:
       databaseUrl === undefined
         ? { kind: 'embedded', directory: dataDirectory }
-        : { kind: 'url', url: databaseUrl },
+        : { kind: 'url', url: databaseUrl, migrationUrl: migrationDatabaseUrl },
     queue: redisUrl === undefined ? { kind: 'postgres' } : { kind: 'redis', url: redisUrl },
     masterKey: masterKey === undefined ? undefined : masterKeyOf(masterKey),
     connections: connections.map(({ url, projects, maxConcurrency, rateLimit, ...connection }) => ({

@@ -20,6 +20,7 @@ export function checkFile(content: unknown): { file: ConfigFile | undefined; mis
       ...disorders(content),
       ...repeats(content),
       ...missingMasterKey(content),
+      ...strayMigrationUrl(content),
       ...strayCalendarSubdivisions(content),
     ],
   };
@@ -111,4 +112,12 @@ function missingMasterKey(content: unknown): Mistake[] {
   return [
     { path: ['masterKey'], expected: 'a master key beside databaseUrl: set LETHE_MASTER_KEY or masterKey' },
   ];
+}
+
+/** The embedded Postgres has roles of its own, so another login is for a database that was forgotten. */
+function strayMigrationUrl(content: unknown): Mistake[] {
+  if (!isSection(content) || content['migrationDatabaseUrl'] === undefined) return [];
+  if (content['databaseUrl'] !== undefined) return [];
+  const expected = 'databaseUrl (DATABASE_URL), too: what the service itself connects as';
+  return [{ path: ['migrationDatabaseUrl'], expected }];
 }

@@ -170,6 +170,7 @@ export const fileSchema = section({
   server: sections.server.prefault({}),
   api: sections.api.prefault({}),
   databaseUrl: text(DATABASE_URL_RULE, isDatabaseUrl).optional(),
+  migrationDatabaseUrl: text(DATABASE_URL_RULE, isDatabaseUrl).optional(),
   redisUrl: text(REDIS_URL_RULE, isRedisUrl).optional(),
   queuePrefix: queuePrefix.default('lethe'),
   masterKey: text(MASTER_KEY_RULE, (value) => masterKeyOf(value) !== undefined).optional(),

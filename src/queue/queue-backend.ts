@@ -65,7 +65,8 @@ export async function openPublisher(
 ): Promise<Publisher> {
   const queue = openQueue(options, queueName(connection));
   queue.on('error', settings.onError);
-  // BullMQ on Postgres makes its tables at first use; on Redis there may be no server yet, and that is no reason to wait.
+  // On Postgres the tables were made before the process opened anything (src/prepare-queue.ts), and BullMQ looks whether they
+  // are of a version it can use; on Redis there may be no server yet, and that is no reason to wait.
   if (options.kind === 'postgres') await queue.waitUntilReady();
   const limit = limiterOf(queue, settings.maxConcurrency);
   return {
@@ -183,7 +184,7 @@ function openQueue(options: QueueOptions, name: string): OpenedQueue {
     return new Queue(name, { connection, prefix: options.prefix });
   }
   const { Queue: PostgresQueue } = withBackend(createPostgresBackend);
-  const connection = { connectionString: options.connectionString, migrate: true, ...POSTGRES_POOL };
+  const connection = { connectionString: options.connectionString, ...POSTGRES_POOL };
   return new PostgresQueue(name, { connection });
 }
 

@@ -30,7 +30,7 @@ beforeAll(async () => {
   sandbox = createSandbox({ personality: 'real', token: `${SECRET}-key` });
   sandbox.addProject(PROJECT);
   env = {
-    DATABASE_URL: database.connectionString,
+    DATABASE_URL: database.serviceUrl,
     LETHE_MASTER_KEY: randomBytes(32).toString('base64'),
     OPENREPLAY_URL: await sandbox.start(),
     OPENREPLAY_API_KEY: `${SECRET}-key`,
@@ -73,7 +73,7 @@ describe('where all is well', () => {
     const { status, out } = await lethe(['doctor'], { env });
     expect(status).toBe(0);
     expect(out).toMatch(/^ok {4}database: Postgres \d+/m);
-    for (const part of ['config', 'schema', 'queue', 'connection default', 'clock']) {
+    for (const part of ['config', 'schema', 'rights', 'queue', 'connection default', 'clock']) {
       expect(out).toMatch(new RegExp(`^ok {4}${part}: [A-Z]`, 'm'));
     }
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
@@ -155,12 +155,12 @@ describe('database', () => {
   });
 
   it('a wrong password, and a database that is not there', async () => {
-    const wrong = new URL(database.connectionString);
+    const wrong = new URL(database.serviceUrl);
     wrong.password = SECRET;
     expect((await doctor({ DATABASE_URL: wrong.href })).of('database')).toContain(
       'refuses the user or the password',
     );
-    const gone = new URL(database.connectionString);
+    const gone = new URL(database.serviceUrl);
     gone.pathname = '/gone';
     expect((await doctor({ DATABASE_URL: gone.href })).of('database')).toContain('has no such database');
   });
@@ -190,6 +190,17 @@ describe('database', () => {
     expect(tables.rowCount).toBe(0);
   });
 
+  it('behind in migrations, and nobody who may apply them: a failure, unless another login is there for it', async () => {
+    const own = await createEmptyDatabase();
+    const alone = await doctor({ DATABASE_URL: own.serviceUrl });
+    const migrating = { DATABASE_URL: own.serviceUrl, LETHE_MIGRATION_DATABASE_URL: own.migrationUrl };
+    const helped = await doctor(migrating);
+    await own.drop();
+    expect(alone.status).toBe(1);
+    expect(alone.of('schema')).toMatch(/may not do that\. Run `npm run migrate` with LETHE_MIGRATION/);
+    expect(helped.of('schema')).toMatch(/^warn: .* The next start of Lethe applies them/);
+  });
+
   it('a schema newer than the program, and one that was changed', async () => {
     const own = await createTestDatabase();
     const add = "INSERT INTO lethe_migrations (version, name, sha256) VALUES (9999, '9999_future', 'x')";
@@ -211,6 +222,94 @@ describe('database', () => {
     expect(
       (await doctor({ DATABASE_URL: '', LETHE_DATA_DIR: path.join(folder, 'data') })).of('database'),
     ).toMatch(/^warn/);
+  });
+});
+
+describe('rights', () => {
+  let own: TestDatabase;
+  beforeAll(async () => {
+    own = await createTestDatabase();
+  });
+  afterAll(() => own.drop());
+
+  const rights = async (change: Record<string, string> = {}) => {
+    const { status, of } = await doctor({ DATABASE_URL: own.serviceUrl, ...change });
+    return { status, text: of('rights') };
+  };
+  const FINE = {
+    status: 0,
+    text: expect.stringMatching(/^ok: The service \(lethe_service_\w+\) can add to the \d+ audit tables/),
+  };
+  const service = () => new URL(own.serviceUrl).username;
+  /** What stands after the sentence is what an administrator can run. */
+  const mend = (text: string) =>
+    own.pool.query(Array.from(text.matchAll(/(?:REVOKE|ALTER) [^;]+;/g), ([command]) => command).join('\n'));
+
+  it('as they should be', async () => {
+    expect(await rights()).toEqual(FINE);
+  });
+
+  it('of an administrator, of who may become the owner, and of the owner: a warning each, nothing more', async () => {
+    const said = async (url: string) => (await rights({ DATABASE_URL: url })).text;
+    expect(await said(own.connectionString)).toMatch(
+      /^warn: [^\n]* a superuser, who can .*roles\.sql[^\n]*$/,
+    );
+    expect(await said(own.migrationUrl)).toMatch(
+      /^warn: [^\n]* may become lethe_owner_\w+, who owns [^\n]*$/,
+    );
+    const { rows } = await own.pool.query(
+      "SELECT relowner::regrole AS owner FROM pg_class WHERE relname = 'admin_events'",
+    );
+    const [{ owner }] = z.tuple([z.object({ owner: z.string() })]).parse(rows);
+    await own.pool.query(`ALTER TABLE admin_events OWNER TO ${service()}`);
+    expect(await said(own.serviceUrl)).toMatch(
+      /^warn: [^\n]* who owns the audit tables [^\n]*roles\.sql[^\n]*$/,
+    );
+    await own.pool.query(
+      `ALTER TABLE admin_events OWNER TO ${owner}; GRANT SELECT, INSERT ON admin_events TO ${service()}`,
+    );
+    expect(await rights()).toEqual(FINE);
+  });
+
+  it('on tables and beyond them that are not needed: warnings, whose commands mend it', async () => {
+    await own.pool
+      .query(`GRANT UPDATE, TRUNCATE ON audit_events TO ${service()}; GRANT UPDATE (type) ON admin_events TO PUBLIC;
+      GRANT CREATE ON SCHEMA public TO ${service()}; ALTER ROLE ${service()} CREATEDB`);
+    const { status, text } = await rights();
+    await mend(text);
+    expect(status).toBe(0);
+    expect(text).toMatch(/^warn: .* has UPDATE, TRUNCATE on audit_events\. REVOKE/m);
+    expect(text).toMatch(/^warn: .* has UPDATE on admin_events\. REVOKE/m);
+    expect(text).toMatch(/^warn: .* more than it needs: CREATEDB, create tables\./m);
+    expect(await rights()).toEqual(FINE);
+  });
+
+  it('with the login that migrates beside them', async () => {
+    const { text } = await rights({ LETHE_MIGRATION_DATABASE_URL: own.migrationUrl });
+    expect(text).toMatch(/^warn: The service is given the login that migrates, too\./);
+  });
+
+  it.each([
+    ['off', 'ALTER TABLE audit_events DISABLE TRIGGER audit_events_append_only', 'UPDATE, DELETE'],
+    ['not always on', 'ALTER TABLE audit_events ENABLE TRIGGER audit_events_no_truncate', 'TRUNCATE'],
+  ])('protected by a trigger that is %s: a failure, whose command mends it', async (_what, sql, changes) => {
+    await own.pool.query(sql);
+    const { status, text } = await rights();
+    await mend(text);
+    expect(status).toBe(1);
+    expect(text).toContain(`fail: Nothing refuses ${changes} on audit_events in every session`);
+    expect(await rights()).toEqual(FINE);
+  });
+
+  it('with a trigger gone, or one that lets some changes through: a failure', async () => {
+    await own.pool.query(`DROP TRIGGER admin_events_append_only ON admin_events;
+      CREATE TRIGGER partial BEFORE UPDATE OF seq OR DELETE ON admin_events
+        FOR EACH ROW WHEN (OLD.seq > 9) EXECUTE FUNCTION refuse_change();
+      ALTER TABLE admin_events ENABLE ALWAYS TRIGGER partial;
+      DROP TRIGGER admin_events_no_truncate ON admin_events`);
+    const { status, text } = await rights();
+    expect(status).toBe(1);
+    expect(text).toMatch(/^fail: Nothing refuses UPDATE, DELETE, TRUNCATE on admin_events .*Restore it/m);
   });
 });
 

@@ -30,7 +30,7 @@ beforeAll(async () => {
   sandbox = createSandbox({ personality: 'real', token: 'cli-token', jobDelayMs: 80, analyticsLagMs: 1 });
   sandbox.addProject(PROJECT);
   const config = await writeConfig(folder, {
-    databaseUrl: database.connectionString,
+    databaseUrl: database.serviceUrl,
     openReplayUrl: await sandbox.start(),
     masterKey: randomBytes(32),
     token: 'cli-token',

@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 it('is said as such also where the connection was lost between two statements', async () => {
-  const { connectionString, pool: others } = stage.database;
+  const { serviceUrl: connectionString, pool: others } = stage.database;
   const pool = createPool({ connectionString, max: 1, applicationName: 'lost' });
   // A connection that is known to be lost takes no statement any more, and pg's error for that has no code.
   const lost = new Promise((resolve) => {

@@ -299,7 +299,7 @@ describe('the time of its last use', () => {
   beforeAll(async () => {
     await stage.database.pool.query(`
       CREATE TABLE key_writes (id text);
-      CREATE FUNCTION note_key_write() RETURNS trigger LANGUAGE plpgsql AS
+      CREATE FUNCTION note_key_write() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
         'BEGIN INSERT INTO key_writes VALUES (NEW.id); RETURN NULL; END';
       CREATE TRIGGER note AFTER UPDATE ON api_keys FOR EACH ROW EXECUTE FUNCTION note_key_write()`);
   });

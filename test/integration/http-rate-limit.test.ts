@@ -19,7 +19,7 @@ let pool: ReturnType<typeof createPool>;
 beforeAll(async () => {
   if (backend === undefined) throw new Error('there is no queue');
   stage = await openStage({ backend, withoutWorker: true });
-  const { connectionString } = stage.database;
+  const { serviceUrl: connectionString } = stage.database;
   pool = createPool({ connectionString, max: 5, applicationName: 'other' });
   const rateLimit = { requests: 40, perSeconds: 3_600 };
   api = await openApi(stage, { rateLimit, trustProxy: true });

@@ -39,7 +39,7 @@ it('the files that go into the image are all that API and worker need', async ()
     else await cp(path.join(ROOT, from), target, { recursive: true });
   }
   const env = {
-    DATABASE_URL: database.connectionString,
+    DATABASE_URL: database.serviceUrl,
     LETHE_MASTER_KEY: randomBytes(32).toString('base64'),
     OPENREPLAY_URL: 'http://127.0.0.1:9',
     OPENREPLAY_API_KEY: 'k',

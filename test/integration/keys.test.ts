@@ -12,12 +12,15 @@ import { createStore } from '../../src/store/store.ts';
 import { startLethe } from '../support/lethe-process.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 
+/** One for all calls: the log's own key is sealed with it. */
+const LETHE_MASTER_KEY = randomBytes(32).toString('base64');
+
 let database: TestDatabase;
 let pool: ReturnType<typeof createPool>;
 let store: Store;
 beforeAll(async () => {
   database = await createTestDatabase();
-  pool = createPool({ connectionString: database.connectionString, max: 2, applicationName: 'keys' });
+  pool = createPool({ connectionString: database.serviceUrl, max: 2, applicationName: 'keys' });
   store = createStore(pool);
 });
 afterAll(async () => {
@@ -30,8 +33,8 @@ async function keys(...args: string[]): Promise<{ status: number | null; output:
   const lethe = startLethe(
     'keys',
     {
-      DATABASE_URL: database.connectionString,
-      LETHE_MASTER_KEY: randomBytes(32).toString('base64'),
+      DATABASE_URL: database.serviceUrl,
+      LETHE_MASTER_KEY,
       OPENREPLAY_URL: 'http://127.0.0.1:9',
       OPENREPLAY_API_KEY: 'k',
     },

@@ -4,7 +4,9 @@ import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import { z } from 'zod';
+import { startEmbeddedPostgres } from '../../src/embedded/start-embedded-postgres.ts';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { startRawServer } from '../support/http-server.ts';
 import { startLethe, writeConfig, type LetheProcess } from '../support/lethe-process.ts';
@@ -93,6 +95,21 @@ describe('the embedded default, with nothing but an address and a key', () => {
     await completed(call, await submit(call, userId));
     expect(sandbox.hasUser(PROJECT, userId)).toBe(false);
   };
+  /** What a query as the administrator finds, on the server that runs or on one that runs for it alone. */
+  const query = async (sql: string): Promise<unknown[]> => {
+    const server = await startEmbeddedPostgres({ directory: data });
+    const client = new pg.Client(server.connectionString);
+    try {
+      await client.connect();
+      return z.array(z.unknown()).parse((await client.query(sql)).rows);
+    } finally {
+      await client.end();
+      await server.stop();
+    }
+  };
+  const LOGINS = `SELECT DISTINCT usename AS login FROM pg_stat_activity
+    WHERE datname = 'lethe' AND pid <> pg_backend_pid()`;
+  const OWNERS = `SELECT DISTINCT tableowner AS owner FROM pg_tables WHERE schemaname IN ('public', 'bullmq')`;
   const postgresRuns = () => existsSync(path.join(data, 'postgres', 'data', 'postmaster.pid'));
 
   it('serves API and worker in one process, and takes its Postgres along when it stops', async () => {
@@ -103,16 +120,27 @@ describe('the embedded default, with nothing but an address and a key', () => {
       expect(lethe.output()).toContain(secret);
     }
     expect(postgresRuns()).toBe(true);
+    expect(await query(LOGINS)).toEqual([{ login: 'lethe_service' }]);
+    expect(await query(OWNERS)).toEqual([{ owner: 'lethe_owner' }]);
     expect(await lethe.stop()).toBe(0);
     expect(postgresRuns()).toBe(false);
     expect(lethe.output()).not.toContain('somebody');
   });
 
   it('serves them as two processes, too: the last one to stop takes Postgres along', async () => {
+    // As a version without roles has left it: one login owns all, with the requests and the queue of before.
+    await query(`DO $$ BEGIN
+      REASSIGN OWNED BY lethe_owner, lethe_service TO lethe;
+      DROP OWNED BY lethe_owner; DROP OWNED BY lethe_service; DROP OWNED BY lethe_migrator;
+      DROP ROLE lethe_owner, lethe_service, lethe_migrator;
+    END $$`);
+    expect(await query(OWNERS)).toEqual([{ owner: 'lethe' }]);
     const api = start('api');
     const call = await adminClient(api);
     const worker = start('worker');
     await erase(call, 'another');
+    expect(await query(LOGINS)).toEqual([{ login: 'lethe_service' }]);
+    expect(await query(OWNERS)).toEqual([{ owner: 'lethe_owner' }]);
     expect(await api.stop()).toBe(0);
     expect(postgresRuns()).toBe(true);
     expect(await worker.stop()).toBe(0);
@@ -139,7 +167,7 @@ describe.each(queueBackends())('API and two workers as processes on $name', (bac
     const masterKey = randomBytes(32);
     stage = await openStage({ backend, masterKey, withoutWorker: true });
     const env = await writeConfig(await createTestFolder(), {
-      databaseUrl: stage.database.connectionString,
+      databaseUrl: stage.database.serviceUrl,
       redisUrl: backend.redisUrl,
       prefix: stage.queue.kind === 'redis' ? stage.queue.prefix : '',
       openReplayUrl: stage.openReplayUrl,

@@ -420,7 +420,7 @@ describe.each(['origin', 'replica', 'local'])('the trail, with session_replicati
       await client.query(`SET LOCAL session_replication_role = ${role}`);
       await expect(client.query(sql)).rejects.toMatchObject({
         code: '42501',
-        message: `audit events are append-only: ${operation} refused`,
+        message: `audit_events is append-only: ${operation} refused`,
       });
     } finally {
       await client.query('ROLLBACK');

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type pg from 'pg';
 import { migrate } from '../../db/migrate.ts';
+import { setUpRoles } from '../../db/set-up-roles.ts';
 import { createApiKey } from '../../src/app/create-api-key.ts';
 import { choosePort } from '../../src/embedded/free-port.ts';
 import { encodeEvent } from '../../src/evidence/encode-event.ts';
@@ -76,13 +77,14 @@ async function start(options: SoakOptions, folder: string, undo: Undo[]): Promis
   undo.push(() => postgres.stop());
   const redis = options.queue === 'redis' ? await RedisServer.start(folder) : undefined;
   if (redis !== undefined) undo.push(() => redis.stop());
-  await migrate(postgres.url);
+  const { serviceUrl, migrationUrl } = await setUpRoles(postgres.url);
+  await migrate(migrationUrl);
   const pool = createPool({ connectionString: postgres.url, max: 4, applicationName: 'soak' });
   undo.push(() => pool.end());
   const token = await makeKey(pool);
   // No file remembers a port, so it is any free one; the API has the same one in each of its lives.
   const port = await choosePort(path.join(folder, 'api-port'));
-  const env = await writeConfig(folder, { port, openReplay, postgres, redis });
+  const env = await writeConfig(folder, { port, openReplay, postgres, serviceUrl, redis });
   const api = new Supervised('the API', 'api', env);
   const workers = [1, 2].map((number) => new Supervised(`worker ${number}`, 'worker', env));
   undo.push(() => Promise.all([api, ...workers].map((process) => process.stop())));
@@ -99,17 +101,18 @@ interface Parts {
   readonly port: number;
   readonly openReplay: OpenReplayServer;
   readonly postgres: PostgresServer;
+  readonly serviceUrl: string;
   readonly redis: RedisServer | undefined;
 }
 
 /** On Redis as production has it; without, the embedded default, whose processes find or start Postgres themselves. */
 async function writeConfig(folder: string, parts: Parts): Promise<Record<string, string>> {
-  const { port, openReplay, postgres, redis } = parts;
+  const { port, openReplay, postgres, serviceUrl, redis } = parts;
   const file = path.join(folder, 'lethe.yaml');
   const servers =
     redis === undefined
       ? ''
-      : `databaseUrl: ${postgres.url}\nredisUrl: ${redis.url}\nmasterKey: ${randomBytes(32).toString('base64')}\n`;
+      : `databaseUrl: ${serviceUrl}\nredisUrl: ${redis.url}\nmasterKey: ${randomBytes(32).toString('base64')}\n`;
   await writeFile(
     file,
     `${servers}dataDirectory: ${postgres.directory}

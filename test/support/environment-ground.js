@@ -6,4 +6,5 @@ export const ground = {
   redis: undefined,
   adminUrl: undefined,
   run: undefined,
+  roles: undefined,
 };

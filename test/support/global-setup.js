@@ -60,7 +60,12 @@ async function setUpPostgres(folder) {
   process.env.LETHE_TEST_RUN = run;
   process.env.LETHE_TEST_TEMPLATE = template;
   await query(adminUrl, (client) => client.query(`CREATE DATABASE ${template}`));
-  await fillTemplate(urlOf(adminUrl, template));
+  await fillTemplate(urlOf(adminUrl, template), rolesOf(run));
+}
+
+/** Of this run, since roles belong to a whole server, which other runs may be on. */
+function rolesOf(run) {
+  return { owner: `lethe_owner_${run}`, migrator: `lethe_migrator_${run}`, service: `lethe_service_${run}` };
 }
 
 async function startPostgres(folder) {
@@ -79,10 +84,19 @@ async function startPostgres(folder) {
   return url.href;
 }
 
-async function fillTemplate(url) {
+/** As an installation is set up: roles first, then the migrations, and the queue's, as the migrator. */
+async function fillTemplate(url, roles) {
+  const { setUpRoles } = await import('../../dist/db/set-up-roles.js');
   const { migrate } = await import('../../dist/db/migrate.js');
-  await migrate(url);
-  await query(url, (client) => runMigrations(client));
+  const { serviceUrl, migrationUrl } = await setUpRoles(url, roles);
+  await migrate(migrationUrl);
+  await query(migrationUrl, async (client) => {
+    await client.query(`SET ROLE ${roles.owner}`);
+    await runMigrations(client);
+  });
+  ground.roles = roles;
+  process.env.LETHE_TEST_SERVICE_URL = serviceUrl;
+  process.env.LETHE_TEST_MIGRATION_URL = migrationUrl;
 }
 
 async function setUpRedis(folder) {

@@ -3,13 +3,13 @@ import { ground } from './environment-ground.js';
 
 /** Drops what this run made on a server that is not ours, stops what is ours, and waits for the folder to go. */
 export default async function tearDown() {
-  if (ground.postgres === undefined && ground.run !== undefined) await dropDatabases();
+  if (ground.postgres === undefined && ground.run !== undefined) await dropDatabasesAndRoles();
   await ground.redis?.kill();
   await ground.postgres?.stop();
   await endReaper();
 }
 
-async function dropDatabases() {
+async function dropDatabasesAndRoles() {
   const client = new pg.Client({ connectionString: ground.adminUrl });
   await client.connect();
   try {
@@ -17,6 +17,7 @@ async function dropDatabases() {
       `^lethe_(template|test)_${ground.run}`,
     ]);
     for (const { datname } of rows) await client.query(`DROP DATABASE ${datname} WITH (FORCE)`);
+    for (const role of Object.values(ground.roles ?? {})) await client.query(`DROP ROLE ${role}`);
   } finally {
     await client.end();
   }

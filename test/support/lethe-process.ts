@@ -94,7 +94,7 @@ export async function stageEnvironment(
 ): Promise<Record<string, string>> {
   const { database, queue, openReplayUrl } = stage;
   return writeConfig(await createTestFolder(), {
-    databaseUrl: database.connectionString,
+    databaseUrl: database.serviceUrl,
     ...(queue.kind === 'redis' && { redisUrl: queue.url, prefix: queue.prefix }),
     ...{ openReplayUrl, masterKey, token: 'stage-token' },
   });

@@ -6,7 +6,13 @@ import pg from 'pg';
 import { z } from 'zod';
 
 export interface TestDatabase {
+  /** For what a test looks at and changes by itself: as the administrator. */
   readonly connectionString: string;
+  /** For the service, which has no more rights than in production; in an empty database none at all. */
+  readonly serviceUrl: string;
+  /** For migrations of a database that was set up. */
+  readonly migrationUrl: string;
+  /** As the administrator. */
   readonly pool: pg.Pool;
   /** Closes the pool and drops the database. Fails when a connection was left open by the test. */
   readonly drop: () => Promise<void>;
@@ -14,6 +20,8 @@ export interface TestDatabase {
 
 const groundVariables = z.object({
   LETHE_TEST_ADMIN_URL: z.string(),
+  LETHE_TEST_SERVICE_URL: z.string(),
+  LETHE_TEST_MIGRATION_URL: z.string(),
   LETHE_TEST_RUN: z.string(),
   LETHE_TEST_TEMPLATE: z.string(),
   LETHE_TEST_FOLDER: z.string(),
@@ -46,17 +54,25 @@ export async function createTestFolder(): Promise<string> {
 }
 
 async function createFrom(template: string): Promise<TestDatabase> {
-  const { LETHE_TEST_ADMIN_URL: adminUrl, LETHE_TEST_RUN: run } = readGround();
+  const ground = readGround();
+  const { LETHE_TEST_ADMIN_URL: adminUrl, LETHE_TEST_RUN: run } = ground;
   const name = `lethe_test_${run}_${randomBytes(6).toString('hex')}`;
   await createWhenFree(adminUrl, `CREATE DATABASE ${name} TEMPLATE ${template}`);
-  const url = new URL(adminUrl);
-  url.pathname = `/${name}`;
-  const pool = new pg.Pool({ connectionString: url.href, max: 10 });
+  const connectionString = urlOf(adminUrl, name);
+  const pool = new pg.Pool({ connectionString, max: 10 });
   const drop = async (): Promise<void> => {
     await pool.end();
     await dropDatabase(adminUrl, name);
   };
-  return { connectionString: url.href, pool, drop };
+  const serviceUrl = urlOf(ground.LETHE_TEST_SERVICE_URL, name);
+  const migrationUrl = urlOf(ground.LETHE_TEST_MIGRATION_URL, name);
+  return { connectionString, serviceUrl, migrationUrl, pool, drop };
+}
+
+function urlOf(login: string, database: string): string {
+  const url = new URL(login);
+  url.pathname = `/${database}`;
+  return url.href;
 }
 
 async function createWhenFree(adminUrl: string, sql: string): Promise<void> {

@@ -118,7 +118,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   sandbox.addProject(PROJECT);
   sandbox.addProject(OTHER_PROJECT);
   const baseUrl = await sandbox.start();
-  const pool = createPool({ connectionString: database.connectionString, max: 20, applicationName: 'stage' });
+  const pool = createPool({ connectionString: database.serviceUrl, max: 20, applicationName: 'stage' });
   const client = createOpenReplayClient({
     baseUrl,
     apiKey: 'stage-token',
@@ -242,7 +242,7 @@ const openDoublePublisher: typeof openPublisher = async (options, connection, se
 function queueOptions(backend: QueueBackend, database: TestDatabase): QueueOptions {
   return backend.name === 'redis'
     ? { kind: 'redis', url: backend.redisUrl, prefix: `t${randomBytes(6).toString('hex')}` }
-    : { kind: 'postgres', connectionString: database.connectionString };
+    : { kind: 'postgres', connectionString: database.serviceUrl };
 }
 
 async function show(deps: Deps, requestId: string): Promise<RequestView> {

@@ -108,6 +108,7 @@ describe('the environment alone', () => {
         OPENREPLAY_URL: 'http://localhost:1234/api/v2',
         OPENREPLAY_API_KEY: KEY,
         DATABASE_URL: 'postgres://u:p@db/lethe',
+        LETHE_MIGRATION_DATABASE_URL: 'postgres://m:p@db/lethe',
         REDIS_URL: 'redis://:p@cache:6379/1',
         LETHE_MASTER_KEY: MASTER,
         LETHE_LOG_LEVEL: 'debug',
@@ -119,7 +120,11 @@ describe('the environment alone', () => {
       },
       { cwd },
     );
-    expect(config.database).toEqual({ kind: 'url', url: 'postgres://u:p@db/lethe' });
+    expect(config.database).toEqual({
+      kind: 'url',
+      url: 'postgres://u:p@db/lethe',
+      migrationUrl: 'postgres://m:p@db/lethe',
+    });
     expect(config.queue).toEqual({ kind: 'redis', url: 'redis://:p@cache:6379/1' });
     expect(config.masterKey).toEqual(new Uint8Array(MASTER_BYTES));
     expect(config.log.level).toBe('debug');
@@ -172,6 +177,17 @@ describe('the environment alone', () => {
   it('takes an empty variable for one that is not set', () => {
     const env = { OPENREPLAY_URL: 'https://or.example', OPENREPLAY_API_KEY: KEY, DATABASE_URL: '', PORT: '' };
     expect(loadConfig({ ...env, LETHE_CONFIG: '' }, { cwd }).database.kind).toBe('embedded');
+  });
+
+  it('wants the login of the service beside the one that migrates', () => {
+    const env = {
+      OPENREPLAY_URL: 'https://or.example',
+      OPENREPLAY_API_KEY: KEY,
+      LETHE_MIGRATION_DATABASE_URL: 'postgres://m:s3cret@db/x',
+    };
+    expect(problemsOf(() => loadConfig(env, { cwd }))).toEqual([
+      '-|LETHE_MIGRATION_DATABASE_URL|databaseUrl (DATABASE_URL), too: what the service itself connects as',
+    ]);
   });
 
   it('needs a master key with a database of its own', () => {

@@ -5,12 +5,15 @@ import { z } from 'zod';
 import { MigrationError } from '../../../db/migration-error.ts';
 import { findMigrationFolder, readMigrationFiles } from '../../../db/migration-files.ts';
 import { findPending, lookAtLedger } from '../../../db/migration-ledger.ts';
+import { ROLE_NAMES } from '../../../db/set-up-roles.ts';
+import { readStanding } from '../../../db/standing.ts';
 import type { Config } from '../../config.ts';
 import { LetheError } from '../../domain/errors.ts';
 import { lookUpPlaces } from '../../embedded/places.ts';
 import { startEmbeddedPostgres } from '../../embedded/start-embedded-postgres.ts';
 import { isThisMachine } from '../api-address.ts';
 import { codeOf, fail, ok, warn, type ClockReading, type Finding, type Look } from './finding.ts';
+import { lookAtRights, type ServiceLogin } from './rights.ts';
 
 const PART = 'database';
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -20,7 +23,10 @@ const CONNECT_TIMEOUT_MS = 5_000;
  * look; one that was never set up is left so.
  */
 export async function lookAtDatabase(config: Config, now: () => number): Promise<Look> {
-  if (config.database.kind === 'url') return lookAt(config.database.url, now);
+  if (config.database.kind === 'url') {
+    const { url, migrationUrl } = config.database;
+    return lookAt(url, { now, migrates: migrationUrl !== undefined, serviceRole: undefined });
+  }
   const { directory } = config.database;
   if ((await lookUpPlaces(directory)) === undefined) {
     const finding = warn(
@@ -49,7 +55,7 @@ async function lookAtEmbedded(directory: string, now: () => number): Promise<Loo
   try {
     const server = await startEmbeddedPostgres({ directory });
     try {
-      return await lookAt(server.connectionString, now);
+      return await lookAt(server.connectionString, { now, migrates: true, serviceRole: ROLE_NAMES.service });
     } finally {
       await server.stop();
     }
@@ -69,7 +75,11 @@ function nothing(finding: Finding): Look {
   return { findings: [finding], clock: undefined };
 }
 
-async function lookAt(url: string, now: () => number): Promise<Look> {
+interface Circumstances extends ServiceLogin {
+  readonly now: () => number;
+}
+
+async function lookAt(url: string, circumstances: Circumstances): Promise<Look> {
   const client = new pg.Client({
     connectionString: url,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -80,7 +90,7 @@ async function lookAt(url: string, now: () => number): Promise<Look> {
   client.on('error', () => undefined);
   try {
     await client.connect();
-    return await examine(client, now);
+    return await examine(client, circumstances);
   } catch (error) {
     return nothing(describeRefusal(error, client));
   } finally {
@@ -94,18 +104,17 @@ const facts = z.tuple([
     standby: z.boolean(),
     read_only: z.boolean(),
     read_only_from: z.string(),
-    may_create: z.boolean(),
   }),
 ]);
 const FACTS = `SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS standby,
   current_setting('transaction_read_only')::boolean AS read_only,
-  (SELECT source FROM pg_settings WHERE name = 'default_transaction_read_only') AS read_only_from,
-  coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create`;
+  (SELECT source FROM pg_settings WHERE name = 'default_transaction_read_only') AS read_only_from`;
 
-async function examine(client: pg.Client, now: () => number): Promise<Look> {
-  const clock = await readClock(client, now);
-  const [{ version, standby, read_only: readOnly, read_only_from: from, may_create: mayCreate }] =
-    facts.parse((await client.query(FACTS)).rows);
+async function examine(client: pg.Client, circumstances: Circumstances): Promise<Look> {
+  const clock = await readClock(client, circumstances.now);
+  const [{ version, standby, read_only: readOnly, read_only_from: from }] = facts.parse(
+    (await client.query(FACTS)).rows,
+  );
   const findings: Finding[] = [ok(PART, `Postgres ${version} answers at ${placeOf(client)}.`)];
   if (standby) {
     findings[0] = fail(
@@ -120,7 +129,8 @@ async function examine(client: pg.Client, now: () => number): Promise<Look> {
       'Switch it off there; where somebody set it because the disk was full, make room first.',
     );
   }
-  findings.push(await lookAtSchema(client, mayCreate));
+  findings.push(await lookAtSchema(client, circumstances));
+  findings.push(...(await lookAtRights(client, circumstances)));
   return { findings, clock };
 }
 
@@ -135,16 +145,20 @@ async function readClock(client: pg.Client, now: () => number): Promise<ClockRea
   return { whose: 'the database', offsetMs: at.getTime() - (before + now()) / 2, sameMachine };
 }
 
-async function lookAtSchema(client: pg.Client, mayCreate: boolean): Promise<Finding> {
+const MIGRATE =
+  'Run `npm run migrate` with LETHE_MIGRATION_DATABASE_URL, a login that may become the role that owns the tables.';
+
+async function lookAtSchema(client: pg.Client, { migrates }: Circumstances): Promise<Finding> {
   const files = await readMigrationFiles(findMigrationFolder());
+  const { login, mayMigrate, readsLedger } = await readStanding(client);
   try {
+    if (!readsLedger) return fail('schema', `${login} has no rights on the tables yet.`, MIGRATE);
     const applied = await lookAtLedger(client);
     const pending = findPending(files, applied);
     if (pending.length === 0) return ok('schema', `The schema is up to date (${applied.length} migrations).`);
     const behind = applied.length === 0 ? 'The database is empty' : 'The database is behind';
     const saw = `${behind}: ${pending.length} of ${files.length} migrations are still to be applied.`;
-    if (!mayCreate)
-      return fail('schema', `${saw} The role may create no tables.`, 'GRANT CREATE ON SCHEMA public to it.');
+    if (!mayMigrate && !migrates) return fail('schema', `${saw} ${login} may not do that.`, MIGRATE);
     return warn('schema', saw, 'The next start of Lethe applies them, and so does `npm run migrate`.');
   } catch (error) {
     if (!(error instanceof MigrationError)) throw error;

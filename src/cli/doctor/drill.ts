@@ -135,7 +135,7 @@ function scratch(
     ...config,
     ...PACE,
     connections: connections.map((one) => ({ ...one, concurrency: 1 })),
-    database: { kind: 'url', url: world.databaseUrl },
+    database: { kind: 'url', url: world.databaseUrl, migrationUrl: undefined },
     queuePrefix: `lethe-drill-${randomBytes(6).toString('hex')}`,
     masterKey: randomBytes(32),
     dataDirectory: world.folder,
