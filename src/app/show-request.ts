@@ -1,4 +1,5 @@
 import type { Deps, RequestFilter } from './ports.ts';
+import { recordReading } from './record-reading.ts';
 import type { RequestPage, RequestView } from './request-schema.ts';
 import { viewOf, type ViewDeps } from './request-view.ts';
 
@@ -27,11 +28,12 @@ export interface EventPage {
 
 /** Audit events of a request after `after` (-1 for the beginning), by `seq`; undefined when there is no such request. */
 export async function listEvents(
-  deps: Pick<Deps, 'store'>,
-  query: { requestId: string; after: number; limit: number },
+  deps: Pick<Deps, 'store' | 'encodeEvent'>,
+  query: { requestId: string; after: number; limit: number; apiKeyId: string },
 ): Promise<EventPage | undefined> {
   const { requestId, after, limit } = query;
   const found = await deps.store.listEventBytes(requestId, { after, limit: limit + 1 });
+  if (found !== undefined) await recordReading(deps, { ...query, requestId });
   return found && eventPage(found, query);
 }
 

@@ -92,6 +92,8 @@ export const ADMIN_EVENT_TYPES = [
   'hold.created',
   'hold.released',
   'subject.previewed',
+  'subject.looked_up',
+  'audit.read',
   'connection.paused',
   'connection.resumed',
 ] as const;

@@ -10,7 +10,7 @@ const auditEvent = z
     request_id: requestId,
     seq: z.int().min(0).meta({ description: 'From 0, without a gap.' }),
     at: time,
-    type: z.string().regex(/^(request|task|subject|package)\.[a-z_]+$/),
+    type: z.string().regex(/^(request|task|subject|package|certificate)\.[a-z_]+$/),
     actor: z
       .string()
       .regex(/^(lethe|local|api_key:ak_[0-9a-f]{32})$/)
@@ -30,7 +30,7 @@ const adminEvent = z
     v: auditEvent.shape.v,
     seq: auditEvent.shape.seq,
     at: time,
-    type: z.string().regex(/^(api_key|hold|subject|connection)\.[a-z_]+$/),
+    type: z.string().regex(/^(api_key|hold|subject|connection|audit|log|vault)\.[a-z_]+$/),
     actor: z
       .string()
       .regex(/^(local|api_key:ak_[0-9a-f]{32})$/)

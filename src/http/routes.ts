@@ -21,6 +21,7 @@ import { showOneImport } from './routes/show-import.ts';
 import { showOpenApiDocument } from './routes/show-openapi-document.ts';
 import { showReadiness } from './routes/show-readiness.ts';
 import { showRequestSubject } from './routes/show-request-subject.ts';
+import { lookUpSubjectRoute } from './routes/look-up-subject.ts';
 import { previewErasureRequest } from './routes/preview-erasure-request.ts';
 import { listAllConnections } from './routes/list-connections.ts';
 import { pauseOneConnection } from './routes/pause-connection.ts';
@@ -46,6 +47,7 @@ export const ROUTES: readonly Route[] = [
   listErasureRequests,
   showErasureRequest,
   showCertificate,
+  lookUpSubjectRoute,
   listRequestEvents,
   cancelErasureRequest,
   showRequestSubject,

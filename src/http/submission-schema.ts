@@ -95,6 +95,16 @@ export const previewSchema: z.ZodType<Pick<Submission, 'subject' | 'connection' 
   .strictObject({ subject, ...where }, 'an object with subject')
   .meta({ id: 'PreviewQuery', examples: [{ subject: { email: 'customer@example.org' } }] });
 
+const someone = 'userId, email, or both';
+
+/** The body of a lookup. */
+export const lookupSchema: z.ZodType<Pick<Submission, 'subject'>> = z
+  .strictObject(
+    { subject: subject.refine(({ userId, email }) => userId !== undefined || email !== undefined, someone) },
+    'an object with subject',
+  )
+  .meta({ id: 'SubjectQuery', examples: [{ subject: { email: 'customer@example.org' } }] });
+
 /** The body of a submission. Each message says what was expected and reads on after "expected". */
 export const submissionSchema: z.ZodType<Submission> = z
   .strictObject(

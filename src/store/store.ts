@@ -100,6 +100,7 @@ function lifeTransaction(db: Queryable): LifeTransaction {
     insertDecision: (decision) => decisions.insertDecision(db, decision),
     insertApproval: (approval) => decisions.insertApproval(db, approval),
     listOpenRequestsOf: (refs, but) => subjects.listOpenRequestsOf(db, refs, but),
+    listRequestsOf: (refs, most) => subjects.listRequestsOf(db, refs, most),
     findOpenErasure: (place) => subjects.findOpenErasure(db, place),
     listStandingRefs: (refs) => holds.listStandingRefs(db, refs),
     insertHold: (hold) => holds.insertHold(db, hold),

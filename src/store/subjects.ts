@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import type { ErasurePlace } from '../app/ports/life.ts';
-import type { SubjectRef } from '../domain/request.ts';
+import type { ErasurePlace, RequestOf } from '../app/ports/life.ts';
+import { REGULATIONS } from '../domain/regulation.ts';
+import { OUTCOMES, REQUEST_TYPES, type SubjectRef } from '../domain/request.ts';
+import { REQUEST_STATES } from '../domain/states.ts';
 import type { Queryable } from './connection.ts';
 
 /** Adds to the pseudonyms a request's subject is known by. */
@@ -34,6 +36,41 @@ export async function listOpenRequestsOf(
     [refs.map(({ value }) => value), but],
   );
   return ids.parse(rows).map(({ id }) => id);
+}
+
+const requestsOf = z.array(
+  z
+    .object({
+      id: z.string(),
+      type: z.enum(REQUEST_TYPES),
+      regulation: z.enum(REGULATIONS),
+      state: z.enum(REQUEST_STATES),
+      outcome: z.enum(OUTCOMES).nullable(),
+      received_at: z.date(),
+      completed_at: z.date().nullable(),
+    })
+    .transform(({ received_at: receivedAt, completed_at: completedAt, ...rest }): RequestOf => ({
+      ...rest,
+      receivedAt,
+      completedAt,
+    })),
+);
+
+/** Requests whose subject is known by one of these, the newest first. */
+export async function listRequestsOf(
+  db: Queryable,
+  refs: readonly SubjectRef[],
+  most: number,
+): Promise<readonly RequestOf[]> {
+  const { rows } = await db.query(
+    `SELECT id, type, regulation, state, outcome, received_at, completed_at FROM erasure_requests
+     WHERE id IN (
+       SELECT request_id FROM request_subjects WHERE ref IN (SELECT decode(hex, 'hex') FROM unnest($1::text[]) AS hex)
+     )
+     ORDER BY id DESC LIMIT $2`,
+    [refs.map(({ value }) => value), most],
+  );
+  return requestsOf.parse(rows);
 }
 
 /** Seed of the advisory locks on users who are there again; spells "back". */

@@ -7,7 +7,7 @@ import { policyOf } from '../../src/policy-of.ts';
 import { createApiKey } from '../../src/app/create-api-key.ts';
 import type { Connection, Deps } from '../../src/app/ports.ts';
 import type { RequestView } from '../../src/app/request-schema.ts';
-import { listEvents, listRequests, showRequest } from '../../src/app/show-request.ts';
+import { listRequests, showRequest } from '../../src/app/show-request.ts';
 import { submitRequest } from '../../src/app/submit-request.ts';
 import type { Pace } from '../../src/domain/pace.ts';
 import { encodeEvent } from '../../src/evidence/encode-event.ts';
@@ -289,11 +289,14 @@ async function allSettled(
 }
 
 async function trail(deps: Deps, requestId: string): Promise<readonly TrailEvent[]> {
-  const page = await listEvents(deps, { requestId, after: -1, limit: 10_000 });
-  return z.array(trailEvent).parse(page?.events.map((event): unknown => JSON.parse(event)));
+  // Straight from the database: a reading through the service would itself leave an event.
+  const bytes = await deps.store.listEventBytes(requestId, { after: -1, limit: 10_000 });
+  return z
+    .array(trailEvent)
+    .parse(bytes?.map((event): unknown => JSON.parse(Buffer.from(event).toString('utf8'))));
 }
 
-const AFTER_THE_END = /^(subject\.read|package\.[a-z_]+|task\.sentinel_[a-z]+)$/;
+const AFTER_THE_END = /^(subject\.read|certificate\.issued|package\.[a-z_]+|task\.sentinel_[a-z]+)$/;
 
 /**
  * What holds of every trail: no gap; each change starts from where the one before ended; the states it ends in are

@@ -1,5 +1,5 @@
 import type { DecisionKind, IdentityMethod, RefusalGround } from '../../domain/policy.ts';
-import type { SubjectRef } from '../../domain/request.ts';
+import type { ErasureRequest, SubjectRef } from '../../domain/request.ts';
 import type { Sealed } from './sealed.ts';
 
 /** What the use cases need for people's decisions and legal holds. Part of ports.ts. */
@@ -64,7 +64,15 @@ export interface ErasurePlace {
   readonly but: string;
 }
 
+/** What is said of a request to who looks for its subject. */
+export type RequestOf = Pick<
+  ErasureRequest,
+  'id' | 'type' | 'regulation' | 'state' | 'outcome' | 'receivedAt' | 'completedAt'
+>;
+
 export interface LifeTransaction {
+  /** Requests, open or closed, whose subject is known by one of these; the newest first. */
+  listRequestsOf(refs: readonly SubjectRef[], most: number): Promise<readonly RequestOf[]>;
   /** Ids of the other requests that are not closed and whose subject is known by one of these, oldest first. */
   listOpenRequestsOf(refs: readonly SubjectRef[], but: string): Promise<readonly string[]>;
   /**

@@ -11,12 +11,13 @@ export const listKeyEvents = keyedRoute({
   scope: 'audit:read',
   operationId: 'listAdminEvents',
   tag: 'API keys',
-  summary: 'List what was done to API keys and standing holds, and who previewed whom',
-  description: 'Each event stands in the answer as the exact canonical JSON (RFC 8785) that is stored.',
+  summary: 'List what was done to API keys and standing holds, and who looked for whom',
+  description: `Each event stands in the answer as the exact canonical JSON (RFC 8785) that is stored. Each reading is itself such
+an event, \`audit.read\`, which stands after those that were read.`,
   query: eventsQuerySchema,
   answers: { 200: jsonAnswer('A page of events, by `seq`.', adminEventPage) },
-  handle: async ({ deps, query }) => ({
+  handle: async ({ deps, query, apiKeyId }) => ({
     status: 200,
-    json: eventPageJson(await listAdminEvents(deps, query)),
+    json: eventPageJson(await listAdminEvents(deps, { ...query, apiKeyId })),
   }),
 });

@@ -14,12 +14,12 @@ export const listRequestEvents = keyedRoute({
   tag: 'erasure requests',
   summary: 'List the audit events of an erasure request',
   description: `Each event stands in the answer as the exact canonical JSON (RFC 8785) that is stored; cut out of the
-answer's bytes it hashes to what the register says.`,
+answer's bytes it hashes to its leaf in the log. Each reading is an event, \`audit.read\`, of \`/v1/admin-events\`.`,
   params: requestPath,
   query: eventsQuerySchema,
   answers: { 200: jsonAnswer('A page of events, by `seq`.', eventPage) },
-  handle: async ({ deps, params, query, found }) => ({
+  handle: async ({ deps, params, query, apiKeyId, found }) => ({
     status: 200,
-    json: eventPageJson(found(await listEvents(deps, { requestId: params.id, ...query }))),
+    json: eventPageJson(found(await listEvents(deps, { requestId: params.id, apiKeyId, ...query }))),
   }),
 });
