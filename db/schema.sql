@@ -131,6 +131,14 @@ CREATE TABLE connection_states (
   CONSTRAINT connection_states_shuts_check CHECK (shuts >= 0)
 );
 
+CREATE TABLE data_keys (
+  request_id  text   NOT NULL,
+  wrapped     bytea  NOT NULL,
+  CONSTRAINT data_keys_pkey PRIMARY KEY (request_id),
+  CONSTRAINT data_keys_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id),
+  CONSTRAINT data_keys_wrapped_check CHECK (octet_length(wrapped) = 69)
+);
+
 CREATE TABLE decisions (
   id           bigint                    NOT NULL GENERATED ALWAYS AS IDENTITY,
   request_id   text                      NOT NULL,
@@ -158,7 +166,7 @@ CREATE TABLE erasure_requests (
   subject_kind          text                      NOT NULL,
   subject_key_version   integer                   NOT NULL,
   subject_ref           bytea                     NOT NULL,
-  subject_sealed        bytea                     NOT NULL,
+  subject_sealed        bytea,
   note_sealed           bytea,
   submitted_by          text                      NOT NULL,
   received_at           timestamp with time zone  NOT NULL,
@@ -181,6 +189,8 @@ CREATE TABLE erasure_requests (
   clock                 jsonb,
   extended_at           timestamp with time zone,
   type                  text                      NOT NULL DEFAULT 'erasure'::text,
+  closed_at             timestamp with time zone,
+  subject_destroyed_at  timestamp with time zone,
   CONSTRAINT erasure_requests_pkey PRIMARY KEY (id),
   CONSTRAINT erasure_requests_submitter UNIQUE (id, submitted_by),
   CONSTRAINT erasure_requests_submitted_by_fkey FOREIGN KEY (submitted_by) REFERENCES api_keys(id),
@@ -190,6 +200,7 @@ CREATE TABLE erasure_requests (
   CONSTRAINT erasure_requests_channel_check CHECK (channel = ANY (ARRAY['api'::text, 'import'::text, 'replay'::text, 'sentinel'::text])),
   CONSTRAINT erasure_requests_check CHECK ((state <> 'needs_attention'::text OR attention IS NOT NULL) AND (attention IS NULL OR (state = ANY (ARRAY['needs_attention'::text, 'on_hold'::text])))),
   CONSTRAINT erasure_requests_check1 CHECK ((state = 'completed'::text) = (completed_at IS NOT NULL)),
+  CONSTRAINT erasure_requests_closed CHECK ((state = ANY (ARRAY['completed'::text, 'refused'::text, 'cancelled'::text])) = (closed_at IS NOT NULL)),
   CONSTRAINT erasure_requests_cooling_off_ms_check CHECK (cooling_off_ms >= 0),
   CONSTRAINT erasure_requests_expected_tasks_check CHECK (expected_tasks >= 0),
   CONSTRAINT erasure_requests_held_by_check CHECK (held_by = ANY (ARRAY['person'::text, 'standing_hold'::text])),
@@ -198,6 +209,7 @@ CREATE TABLE erasure_requests (
   CONSTRAINT erasure_requests_outcome_when_completed CHECK ((state = 'completed'::text) = (outcome IS NOT NULL)),
   CONSTRAINT erasure_requests_regulation_check CHECK (regulation = ANY (ARRAY['gdpr'::text, 'uk_gdpr'::text, 'ccpa'::text])),
   CONSTRAINT erasure_requests_state CHECK (state = ANY (ARRAY['received'::text, 'awaiting_identity'::text, 'awaiting_approval'::text, 'cooling_off'::text, 'on_hold'::text, 'discovering'::text, 'gathering'::text, 'erasing'::text, 'needs_attention'::text, 'completed'::text, 'refused'::text, 'cancelled'::text])),
+  CONSTRAINT erasure_requests_subject_destroyed CHECK ((subject_sealed IS NULL) = (subject_destroyed_at IS NOT NULL) AND (subject_destroyed_at IS NULL OR note_sealed IS NULL AND closed_at IS NOT NULL)),
   CONSTRAINT erasure_requests_subject_kind_check CHECK (subject_kind = ANY (ARRAY['user_id'::text, 'email'::text])),
   CONSTRAINT erasure_requests_subject_ref_check CHECK (octet_length(subject_ref) = 32),
   CONSTRAINT erasure_requests_type CHECK (type = ANY (ARRAY['erasure'::text, 'access'::text, 'access_and_erasure'::text]))
@@ -411,6 +423,11 @@ CREATE TABLE unsealed_events (
   written_at  timestamp with time zone  NOT NULL DEFAULT now(),
   CONSTRAINT unsealed_events_pkey PRIMARY KEY (id),
   CONSTRAINT unsealed_events_check CHECK (last_seq >= first_seq)
+CREATE TABLE vault_keys (
+  use      text   NOT NULL,
+  wrapped  bytea  NOT NULL,
+  CONSTRAINT vault_keys_pkey PRIMARY KEY (use),
+  CONSTRAINT vault_keys_wrapped_check CHECK (octet_length(wrapped) = 69)
 );
 
 CREATE TABLE work (
@@ -427,17 +444,18 @@ CREATE TABLE work (
   held           boolean                   NOT NULL DEFAULT false,
   failing_since  timestamp with time zone,
   CONSTRAINT work_pkey PRIMARY KEY (id),
-  CONSTRAINT work_request_id_task_id_key UNIQUE NULLS NOT DISTINCT (request_id, task_id),
   CONSTRAINT work_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id),
   CONSTRAINT work_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id),
   CONSTRAINT work_check CHECK (lease IS NOT NULL OR NOT held),
-  CONSTRAINT work_kind CHECK (kind = ANY (ARRAY['discover'::text, 'gather'::text, 'package'::text, 'submit'::text, 'poll'::text, 'verify'::text, 'cancel'::text, 'expire_package'::text, 'sentinel'::text])),
-  CONSTRAINT work_reason CHECK (reason = ANY (ARRAY['queued'::text, 'cooling_off'::text, 'package_kept'::text, 'subject_live'::text, 'job_scheduled'::text, 'job_running'::text, 'job_unknown'::text, 'job_cancelled_by_somebody'::text, 'job_stalled'::text, 'settling'::text, 'sentinel'::text, 'conflict_without_job'::text, 'connection_paused'::text, 'key_refused'::text, 'rate_limited'::text, 'rejected'::text, 'redirected'::text, 'server_error'::text, 'unreadable'::text, 'unreachable'::text, 'no_answer'::text, 'internal_error'::text]))
+  CONSTRAINT work_kind CHECK (kind = ANY (ARRAY['discover'::text, 'gather'::text, 'package'::text, 'submit'::text, 'poll'::text, 'verify'::text, 'cancel'::text, 'expire_package'::text, 'sentinel'::text, 'destroy'::text])),
+  CONSTRAINT work_reason CHECK (reason = ANY (ARRAY['queued'::text, 'cooling_off'::text, 'package_kept'::text, 'subject_live'::text, 'job_scheduled'::text, 'job_running'::text, 'job_unknown'::text, 'job_cancelled_by_somebody'::text, 'job_stalled'::text, 'settling'::text, 'sentinel'::text, 'retention'::text, 'conflict_without_job'::text, 'connection_paused'::text, 'key_refused'::text, 'rate_limited'::text, 'rejected'::text, 'redirected'::text, 'server_error'::text, 'unreadable'::text, 'unreachable'::text, 'no_answer'::text, 'internal_error'::text]))
 );
-CREATE INDEX work_due_by_connection ON work USING btree (connection, run_at) WHERE kind <> 'sentinel'::text;
+CREATE INDEX work_destructions ON work USING btree (run_at) WHERE kind = 'destroy'::text;
+CREATE INDEX work_due_by_connection ON work USING btree (connection, run_at) WHERE kind <> 'sentinel'::text AND kind <> 'destroy'::text;
 CREATE INDEX work_due_without_calls ON work USING btree (connection, run_at) WHERE kind = ANY (ARRAY['package'::text, 'expire_package'::text]);
 CREATE INDEX work_leased ON work USING btree (connection) WHERE lease IS NOT NULL;
 CREATE INDEX work_looks_by_connection ON work USING btree (connection, run_at) WHERE kind = 'sentinel'::text;
+CREATE UNIQUE INDEX work_one_of_each ON work USING btree (request_id, task_id, (kind = 'destroy'::text)) NULLS NOT DISTINCT;
 
 CREATE OR REPLACE FUNCTION public.note_unsealed_admin_events()
  RETURNS trigger

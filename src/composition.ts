@@ -14,8 +14,8 @@ import { createCertifier } from './evidence/certificate.ts';
 import { createTreeGrower } from './evidence/tree-grower.ts';
 import { hashToken, newId, newToken } from './ids.ts';
 import { createFileJournal } from './journal/file-journal.ts';
-import { localMasterKey, writeOnce } from './local-secrets.ts';
 import { openDatabase, type Database } from './open-database.ts';
+import { localMasterKeys, writeOnce } from './local-secrets.ts';
 import { createOpenReplayClient } from './openreplay/client.ts';
 import type { QueueOptions } from './queue/queue-backend.ts';
 import { createGateStore } from './store/connection-states.ts';
@@ -24,8 +24,9 @@ import { createLogStore } from './store/log.ts';
 import { createStore } from './store/store.ts';
 import { createClocks } from './calendar/clocks.ts';
 import { policyOf } from './policy-of.ts';
-import { createVault } from './vault/vault.ts';
 import { productVersion } from './version.ts';
+import type { MasterKeyList } from './vault/master-keys.ts';
+import { openVault } from './vault/open-vault.ts';
 import { MAX_OBSERVED } from './domain/round-habit.ts';
 
 /** How old what is known of the last rounds may be: forecasts are of hours. */
@@ -53,15 +54,19 @@ export async function openCore(config: Config, options: { role: string; logger: 
   const { role, logger } = options;
   const database = await openDatabase(config, { logger, withQueue: role !== 'cli' });
   try {
-    const masterKey = config.masterKey ?? (await embeddedMasterKey(config, logger));
+    const [current, ...others] =
+      config.masterKey === undefined ? await embeddedMasterKeys(config, logger) : [config.masterKey];
     const pool = createPool({
       connectionString: database.connectionString,
       max: 20,
       applicationName: `lethe-${role}`,
     });
     const store = createStore(pool);
+    const vault = await openVault(store, {
+      masterKeys: [current, ...others, ...config.otherMasterKeys],
+      tenant: config.tenant,
+    });
     if (config.database.kind === 'embedded') await embeddedAdminKey(config, store, logger);
-    const vault = createVault({ masterKey, tenant: config.tenant });
     const log = await openLog({ pool, vault, origin: config.evidence.origin });
     return assemble({ config, logger, pool, store, vault, log, database });
   } catch (error) {
@@ -80,11 +85,11 @@ async function openLog(of: { pool: pg.Pool; vault: Vault; origin: string }): Pro
   };
 }
 
-async function embeddedMasterKey(config: Config, logger: Logger): Promise<Uint8Array> {
-  const { key, path, made } = await localMasterKey(config.dataDirectory);
+async function embeddedMasterKeys(config: Config, logger: Logger): Promise<MasterKeyList> {
+  const { keys, path, made } = await localMasterKeys(config.dataDirectory);
   if (made)
     logger.warn({ path }, 'made a master key; without this file no identifier can be read: back it up');
-  return key;
+  return keys;
 }
 
 /**
@@ -149,6 +154,7 @@ function assemble(parts: Parts): Core {
       ),
     ),
     access: { expiresAfterMs: config.access.expiresAfterDays * DAY_MS, ...GATHERING },
+    retentionMs: config.retention.identifiersAfterCompletionDays * DAY_MS,
     leaseMs: config.worker.leaseMs,
     newId,
     newToken,

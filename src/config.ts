@@ -10,7 +10,7 @@ import type { ConfigFile, LOG_LEVELS } from './config/file-schema.ts';
 import { deepFreeze, valueAt } from './config/plain-tree.ts';
 import { ConfigError, pathText } from './config/problem.ts';
 import type { ConfigProblem } from './config/problem.ts';
-import { masterKeyOf, normalizeBaseUrl } from './config/secrets-and-urls.ts';
+import { masterKeyOf, masterKeysOf, normalizeBaseUrl } from './config/secrets-and-urls.ts';
 import { parseYaml } from './config/yaml-file.ts';
 import type { YamlFile } from './config/yaml-file.ts';
 import type { CalendarSettings } from './domain/calendar.ts';
@@ -37,6 +37,8 @@ export interface Config {
   readonly queuePrefix: string;
   /** 32 bytes. `undefined` only with the embedded Postgres: one is then made in `dataDirectory`. */
   readonly masterKey: Uint8Array | undefined;
+  /** 32 bytes each: what is wrapped by one of these is still read. */
+  readonly otherMasterKeys: readonly Uint8Array[];
   /** Absolute. */
   readonly dataDirectory: string;
   /** At least one; names are unique. */
@@ -80,6 +82,8 @@ export interface Config {
   readonly journal: { readonly directory: string; readonly keepDays: number };
   /** The log of audit events: its name, which its signatures carry, and how often what is new is sealed. */
   readonly evidence: { readonly origin: string; readonly sealIntervalMs: number };
+  /** How long after a request was completed, refused or cancelled its identifiers are destroyed. */
+  readonly retention: { readonly identifiersAfterCompletionDays: number };
   /** Days after an erasure on which the subject is looked for again, ascending; none for never. */
   readonly sentinel: { readonly days: readonly number[] };
   readonly worker: {
@@ -135,8 +139,9 @@ export interface ConnectionConfig {
 /**
  * Reads the configuration: the YAML file that LETHE_CONFIG names, else `lethe.yaml` in `cwd` where there is one,
  * else the environment alone. What the file leaves out is filled from DATABASE_URL, REDIS_URL, OPENREPLAY_URL with
- * OPENREPLAY_API_KEY (one connection named `default`), LETHE_MIGRATION_DATABASE_URL, LETHE_MASTER_KEY, LETHE_DATA_DIR,
- * LETHE_JOURNAL_DIR, LETHE_LOG_LEVEL, LETHE_TIME_ZONE, LETHE_COUNTRY, HOST and PORT; what the file says wins. Relative paths, of the file and in it, start at `cwd` (the process's by default).
+ * OPENREPLAY_API_KEY (one connection named `default`), LETHE_MIGRATION_DATABASE_URL, LETHE_MASTER_KEY, LETHE_OTHER_MASTER_KEYS, LETHE_DATA_DIR,
+ * LETHE_JOURNAL_DIR, LETHE_LOG_LEVEL, LETHE_TIME_ZONE, LETHE_COUNTRY, HOST and PORT; what the file says wins. Relative
+ * paths, of the file and in it, start at `cwd` (the process's by default).
  * Throws ConfigError with every mistake at once; a file that cannot be read or parsed is reported alone, as nothing
  * after it can be judged. No error holds a value.
  */
@@ -186,7 +191,8 @@ function locate({ path, expected }: Mistake, origins: Origins, yaml: YamlFile): 
 }
 
 function toConfig(file: ConfigFile, cwd: string): Config {
-  const { databaseUrl, migrationDatabaseUrl, redisUrl, masterKey, connections, calendar, ...rest } = file;
+  const { databaseUrl, migrationDatabaseUrl, redisUrl, masterKey, otherMasterKeys = '', ...others } = file;
+  const { connections, calendar, ...rest } = others;
   const dataDirectory = resolve(cwd, file.dataDirectory);
   return {
     ...rest,
@@ -203,6 +209,7 @@ function toConfig(file: ConfigFile, cwd: string): Config {
         : { kind: 'url', url: databaseUrl, migrationUrl: migrationDatabaseUrl },
     queue: redisUrl === undefined ? { kind: 'postgres' } : { kind: 'redis', url: redisUrl },
     masterKey: masterKey === undefined ? undefined : masterKeyOf(masterKey),
+    otherMasterKeys: masterKeysOf(otherMasterKeys) ?? [],
     connections: connections.map(({ url, projects, maxConcurrency, rateLimit, ...connection }) => ({
       ...connection,
       maxConcurrency,

@@ -7,28 +7,33 @@ import { LetheError } from './domain/errors.ts';
 const MASTER_KEY_BYTES = 32;
 
 /**
- * The master key of the embedded default: made at the first start in the data directory, mode 0600. Whoever loses
- * this file loses every identifier that is still needed; whoever copies the directory has both.
+ * The master keys of the embedded default: one is made at the first start in the data directory, mode 0600. Whoever loses
+ * this file loses every identifier that is still needed; whoever copies the directory has both. Of several lines the first
+ * is the current key, and the others are still read.
  *
- * @returns 32 bytes, and whether it was made just now
+ * @returns 32 bytes each, and whether the file was made just now
  * @throws LetheError MASTER_KEY_INVALID when the file holds anything else; it is left as it is
  */
-export async function localMasterKey(
+export async function localMasterKeys(
   directory: string,
-): Promise<{ key: Uint8Array; path: string; made: boolean }> {
+): Promise<{ keys: readonly [Uint8Array, ...Uint8Array[]]; path: string; made: boolean }> {
   const path = join(directory, 'master-key');
   const made = await writeOnce(path, `${randomBytes(MASTER_KEY_BYTES).toString('base64')}\n`);
-  return { key: await readKey(path), path, made };
+  return { keys: await readKeys(path), path, made };
 }
 
-async function readKey(path: string): Promise<Uint8Array> {
-  const text = (await readFile(path, 'utf8')).trim();
+async function readKeys(path: string): Promise<readonly [Uint8Array, ...Uint8Array[]]> {
+  const [first = '', ...more] = (await readFile(path, 'utf8')).trim().split(/\s*\n\s*/);
+  return [keyOf(first, path), ...more.map((line) => keyOf(line, path))];
+}
+
+function keyOf(text: string, path: string): Uint8Array {
   const key = Buffer.from(text, 'base64');
   // Node skips what is not base64, so only a key that is written back alike was read as it was meant.
   if (key.length === MASTER_KEY_BYTES && key.toString('base64') === text) return key;
   throw new LetheError(
     'MASTER_KEY_INVALID',
-    `The file ${path} does not hold ${MASTER_KEY_BYTES} bytes in base64. Bring the right key back; only where nothing was sealed yet may the file be deleted, and a new key is made.`,
+    `The file ${path} does not hold ${MASTER_KEY_BYTES} bytes in base64 on each line. Bring the right key back; only where nothing was sealed yet may the file be deleted, and a new key is made.`,
   );
 }
 

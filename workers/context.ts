@@ -31,6 +31,20 @@ export async function withStep(
   );
 }
 
+/** As withStep, for work that concerns the whole request and calls no server. */
+export async function forWholeRequest(
+  { deps, held }: WorkerContext,
+  lease: WorkLease,
+  step: (deps: Deps, work: Work) => Promise<boolean>,
+): Promise<void> {
+  const works = await deps.store.takeWork([lease], deps.leaseMs);
+  await held.during(works, () =>
+    guarded({ deps }, works, async () => {
+      for (const work of works) await step(deps, work);
+    }),
+  );
+}
+
 /**
  * Runs `step`; a failure is logged, and its work is due again after a while, with the failure as the reason. A step whose
  * work went elsewhere meanwhile has failed on what others wrote: it came too late, which is no failure.

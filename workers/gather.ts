@@ -1,8 +1,8 @@
 import { expirePackage } from '../src/app/expire-package.ts';
 import { gatherTask } from '../src/app/gather-task.ts';
 import { makePackage } from '../src/app/make-package.ts';
-import type { Deps, Work, WorkLease } from '../src/app/ports.ts';
-import { guarded, withStep, type WorkerContext } from './context.ts';
+import type { WorkLease } from '../src/app/ports.ts';
+import { forWholeRequest, withStep, type WorkerContext } from './context.ts';
 
 /** Reads the next piece of what OpenReplay holds of a user, for an access package. */
 export async function gather(context: WorkerContext, lease: WorkLease): Promise<void> {
@@ -19,17 +19,4 @@ export async function packUp(context: WorkerContext, lease: WorkLease): Promise<
 /** Deletes an access package whose time is over. */
 export async function expire(context: WorkerContext, lease: WorkLease): Promise<void> {
   await forWholeRequest(context, lease, expirePackage);
-}
-
-async function forWholeRequest(
-  { deps, held }: WorkerContext,
-  lease: WorkLease,
-  step: (deps: Deps, work: Work) => Promise<boolean>,
-): Promise<void> {
-  const works = await deps.store.takeWork([lease], deps.leaseMs);
-  await held.during(works, () =>
-    guarded({ deps }, works, async () => {
-      for (const work of works) await step(deps, work);
-    }),
-  );
 }

@@ -2,6 +2,7 @@ import type { WorkLease } from '../src/app/ports.ts';
 import type { WorkKind } from '../src/domain/work.ts';
 import { cancel } from './cancel.ts';
 import type { WorkerContext } from './context.ts';
+import { destroy } from './destroy.ts';
 import { discover } from './discover.ts';
 import { expire, gather, packUp } from './gather.ts';
 import { poll } from './poll.ts';
@@ -18,6 +19,7 @@ const STEPS = {
   cancel,
   expire_package: expire,
   sentinel,
+  destroy,
 } as const;
 
 /** Takes work that was handed out, and does it. Only polls, of one project, come several at a time. */

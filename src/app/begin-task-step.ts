@@ -6,13 +6,16 @@ import type { NextWork } from '../domain/work.ts';
 import { mayErase, type ErasureRequest } from '../domain/request.ts';
 import { contextOf, writeStep } from './commit-task-step.ts';
 import { putOnHold } from './hold.ts';
-import type { Deps, RequestScope, Transaction, Work, WorkLease } from './ports.ts';
+import type { DataKey, Deps, RequestScope, Transaction, Work, WorkLease } from './ports.ts';
+import type { Box } from './ports/vault.ts';
 
 /** A step in a worker's hands: what to do, for whom, and the lease that the outcome needs. */
 export interface BegunStep {
   readonly work: Work;
   readonly task: Task & { readonly projectKey: string };
   readonly subject: { readonly userId: string };
+  /** Of the task's request. */
+  readonly dataKey: DataKey;
   /** The task was in this state when the step was taken: an intent without an answer, for a submission. */
   readonly resumed: boolean;
 }
@@ -57,10 +60,13 @@ interface Beginning {
 async function begin(deps: Deps, { work, scope }: Beginning): Promise<BegunStep | undefined> {
   const task = scope?.tasks.find((candidate) => candidate.id === work.taskId);
   if (scope !== undefined && task !== undefined && STATES_OF_WORK[work.kind].includes(task.state)) {
+    const { dataKey } = scope;
+    if (dataKey === null) throw new Error(`the user id of task ${task.id} is kept no longer`);
     return routable({
       work,
       task,
-      subject: { userId: userOf(deps, scope, task) },
+      dataKey,
+      subject: { userId: userOf(deps.vault.boxOf(dataKey), scope, task) },
       resumed: task.state === 'submitting',
     });
   }
@@ -73,12 +79,12 @@ async function begin(deps: Deps, { work, scope }: Beginning): Promise<BegunStep 
 }
 
 /** The user id that the task erases; tasks of the first versions had the request's. */
-function userOf(deps: Deps, scope: RequestScope, task: Task): string {
+function userOf(box: Box, scope: RequestScope, task: Task): string {
   const ofTask = scope.usersSealed.get(task.id);
   const subject =
     ofTask === undefined
-      ? scope.subjectSealed && deps.vault.openSubject(scope.request.id, scope.subjectSealed)
-      : deps.vault.openSubject(task.id, ofTask);
+      ? scope.subjectSealed && box.openSubject(scope.request.id, scope.subjectSealed)
+      : box.openSubject(task.id, ofTask);
   if (!subject?.userId) throw new Error(`the user id of task ${task.id} is kept no longer`);
   return subject.userId;
 }
@@ -131,6 +137,7 @@ const STATES_OF_WORK: Readonly<Record<Work['kind'], readonly TaskState[]>> = {
   poll: ['submitted'],
   verify: ['verifying'],
   sentinel: ['erased'],
+  destroy: [],
   cancel: ['pending', 'submitting', 'submitted'],
 };
 

@@ -9,6 +9,7 @@ import {
 } from '../domain/states.ts';
 import { cancelledTask } from '../domain/task-step.ts';
 import type { Task } from '../domain/task.ts';
+import { movingRequest } from './closing.ts';
 import { writeStep, type RequestTasks } from './commit-task-step.ts';
 import { encodeEvents } from './encode-events.ts';
 import type { Deps, Transaction } from './ports.ts';
@@ -88,10 +89,14 @@ function endsAtOnce(task: Task): boolean {
 async function endWithoutTasks(tx: Transaction, deps: Deps, request: ErasureRequest): Promise<void> {
   await tx.deleteWorkOf(request.id, null);
   await tx.write(request.id, {
-    request: {
-      from: requestStatesBefore('cancelled'),
-      patch: { state: 'cancelled', attention: null, heldFrom: null, heldBy: null },
-    },
+    ...movingRequest(
+      deps,
+      { request, now: tx.now },
+      {
+        from: requestStatesBefore('cancelled'),
+        patch: { state: 'cancelled', attention: null, heldFrom: null, heldBy: null },
+      },
+    ),
     events: encodeEvents(deps, { request, now: tx.now }, [requestMoved(request, 'cancelled')]),
   });
 }

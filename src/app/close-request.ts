@@ -1,6 +1,7 @@
 import { LetheError } from '../domain/errors.ts';
 import { requestMoved } from '../domain/request.ts';
 import { isOpenTaskState } from '../domain/states.ts';
+import { movingRequest } from './closing.ts';
 import { decide, requireState, type Decision } from './decide.ts';
 import { encodeEvents } from './encode-events.ts';
 import type { Deps } from './ports.ts';
@@ -35,15 +36,14 @@ export async function closeRequest(
     if (open > 0) throw new TasksUnderWayError(open);
     const data = { outcome: 'closed_by_decision', reason: request.attention };
     await tx.write(request.id, {
-      request: {
-        from: ['needs_attention'],
-        patch: {
-          state: 'completed',
-          attention: null,
-          completedAt: tx.now,
-          outcome: 'closed_by_decision',
+      ...movingRequest(
+        deps,
+        { request, now: tx.now },
+        {
+          from: ['needs_attention'],
+          patch: { state: 'completed', attention: null, completedAt: tx.now, outcome: 'closed_by_decision' },
         },
-      },
+      ),
       events: encodeEvents(deps, { request, now: tx.now }, [
         requestMoved(request, 'completed', { actor, data }),
       ]),

@@ -3,8 +3,9 @@ import { requestStatesBefore, TASK_TRANSITIONS, taskStatesBefore, type TaskState
 import type { StepContext, TaskStep } from '../domain/task-step.ts';
 import type { Task } from '../domain/task.ts';
 import type { NextWork } from '../domain/work.ts';
+import { movingRequest, type ClosingDeps } from './closing.ts';
 import { encodeEvents } from './encode-events.ts';
-import type { Change, Deps, RequestPatch, RequestScope, Transaction, Work } from './ports.ts';
+import type { Change, Deps, RequestScope, Transaction, Work } from './ports.ts';
 
 /** Decides what follows from an outcome, from the task as it is in the transaction. Pure. */
 export type Decide = (task: Task, context: StepContext) => TaskStep;
@@ -40,17 +41,18 @@ export async function commitTaskStep(deps: Deps, work: Work, decide: Decide): Pr
  */
 async function noteErasure(
   { journal, vault }: Pick<Deps, 'journal' | 'vault'>,
-  { request, usersSealed }: Pick<RequestScope, 'request' | 'usersSealed'>,
+  { request, usersSealed, dataKey }: Pick<RequestScope, 'request' | 'usersSealed' | 'dataKey'>,
   task: Task,
 ): Promise<void> {
   const userSealed = usersSealed.get(task.id);
   if (userSealed === undefined || task.projectKey === null)
     throw new Error('an erasure of nobody, or nowhere');
-  const { userId } = vault.openSubject(task.id, userSealed);
+  const { userId } = vault.boxOf(dataKey).openSubject(task.id, userSealed);
   if (userId === undefined) throw new Error('a task without a user id');
   const { connection, projectKey } = task;
   const { regulation, receivedAt } = request;
-  const sealed = vault.sealText(task.id, userId, 'journal');
+  // It is read when the request, and its key, may be gone with the database.
+  const sealed = vault.lasting.sealText(task.id, userId, 'journal');
   const ids = { requestId: request.id, taskId: task.id };
   await journal.append({ at: new Date(), ...ids, connection, projectKey, regulation, receivedAt, sealed });
 }
@@ -110,7 +112,7 @@ export interface RequestTasks {
  */
 export async function writeStep(
   tx: Transaction,
-  scope: RequestTasks & { deps: Pick<Deps, 'encodeEvent'>; task: Task; work?: Change['work'] },
+  scope: RequestTasks & { deps: ClosingDeps; task: Task; work?: Change['work'] },
   step: Pick<TaskStep, 'to' | 'patch' | 'events'>,
 ): Promise<RequestTasks | undefined> {
   const { deps, request, task, work } = scope;
@@ -118,7 +120,7 @@ export async function writeStep(
   const tasks = scope.tasks.map((other) => (other.id === task.id ? after : other));
   const move = rollUp(request, tasks);
   const drafts = move ? [...step.events, move.event] : step.events;
-  const patch: RequestPatch | undefined = move && {
+  const patch = move && {
     state: move.to,
     attention: move.attention,
     ...(move.to === 'completed' && { completedAt: tx.now, outcome: 'erased' as const }),
@@ -127,7 +129,9 @@ export async function writeStep(
   const written = await tx.write(request.id, {
     ...(work && { work }),
     ...taskChange(task, step),
-    ...(move && patch && { request: { from: requestStatesBefore(move.to), patch } }),
+    ...(move &&
+      patch &&
+      movingRequest(deps, { request, now: tx.now }, { from: requestStatesBefore(move.to), patch })),
     events: encodeEvents(deps, { request, now: tx.now }, drafts),
   });
   if (!written) return undefined;

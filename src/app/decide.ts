@@ -43,7 +43,8 @@ export async function decide(
     if (scope === undefined) return;
     const decided = await carryOut({ tx, scope, actor: { kind: 'api_key', id: apiKeyId } });
     if (!decided) return;
-    const textSealed = text === undefined ? null : deps.vault.sealText(requestId, text, 'reason');
+    const textSealed =
+      text === undefined ? null : deps.vault.boxOf(scope.dataKey).sealText(requestId, text, 'reason');
     await tx.insertDecision({ requestId, kind, ground, textSealed, decidedBy: apiKeyId, decidedAt: tx.now });
   });
   deps.workIsDue();

@@ -5,12 +5,13 @@ import { backoffMs, isMood } from '../domain/pace.ts';
 import { requestMoved, rollUp, type ErasureRequest, type RequestAttention } from '../domain/request.ts';
 import { requestStatesBefore } from '../domain/states.ts';
 import { waitReasonOf, type NextWork } from '../domain/work.ts';
+import { movingRequest } from './closing.ts';
 import { encodeEvents } from './encode-events.ts';
 import { findSubject, type Finding, type Found, type ListProjectKeys, type Match } from './find-subject.ts';
 import { putOnHold } from './hold.ts';
 import { newTask } from './new-task.ts';
 import { gatherWork, submitWork } from './new-work.ts';
-import type { Deps, NewTask, RequestPatch, Transaction, Work } from './ports.ts';
+import type { DataKey, Deps, NewTask, Transaction, Work } from './ports.ts';
 
 /**
  * Finds the subject of a request, and makes a task for each user id in each project. What is found otherwise than
@@ -26,7 +27,7 @@ export async function discoverSubject(
 ): Promise<boolean> {
   const scope = await deps.store.findScope(work.requestId);
   if (scope?.subjectSealed == null) throw new Error('work names no known request, or its subject is gone');
-  const subject = deps.vault.openSubject(scope.request.id, scope.subjectSealed);
+  const subject = deps.vault.boxOf(scope.dataKey).openSubject(scope.request.id, scope.subjectSealed);
   const found = await findSubject(deps, {
     scope: scope.request,
     subject,
@@ -36,14 +37,15 @@ export async function discoverSubject(
   });
   const written = await deps.store.withRequest(work.requestId, async (tx, now) => {
     if (now === undefined) return false;
-    const { request, standingHold } = now;
+    const { request, dataKey, standingHold } = now;
     const done = { lease: work, next: null };
     // Held meanwhile: what was found is looked for again when it goes on.
     if (request.state === 'on_hold') return tx.write(request.id, { work: done, events: [] });
     // A hold keeps data from being deleted, not from being given to whom it is about; deletion looks again.
     if (standingHold && request.type === 'erasure')
       return putOnHold(tx, deps, { request, heldBy: 'standing_hold', actor: LETHE, work: done });
-    return writeDiscovery(tx, deps, { request, work, found });
+    if (dataKey === null) throw new Error('the subject of an open request is gone');
+    return writeDiscovery(tx, deps, { request, dataKey, work, found });
   });
   if (written) deps.workIsDue();
   return written;
@@ -51,6 +53,7 @@ export async function discoverSubject(
 
 interface Discovery {
   readonly request: ErasureRequest;
+  readonly dataKey: DataKey;
   readonly work: Work;
 }
 
@@ -59,19 +62,17 @@ async function writeDiscovery(
   deps: Deps,
   discovery: Discovery & { found: Finding },
 ): Promise<boolean> {
-  const { request, work, found } = discovery;
-  if (!found.ok) return writeDelay(tx, deps, { request, work, failure: found.failure });
+  const { found, ...of } = discovery;
+  if (!found.ok) return writeDelay(tx, deps, { ...of, failure: found.failure });
   if (found.value.kind !== 'found') {
-    return writeEnd(tx, deps, { request, work, events: [], end: { attention: found.value.kind } });
+    return writeEnd(tx, deps, { ...of, events: [], end: { attention: found.value.kind } });
   }
   const { matches } = found.value;
   const searched = searchedEvents(found.value);
-  const attention = doubtAbout(deps, request.expectedTasks, found.value);
-  if (attention !== undefined)
-    return writeEnd(tx, deps, { request, work, events: searched, end: { attention } });
-  if (matches.length === 0)
-    return writeEnd(tx, deps, { request, work, events: searched, end: 'nothing_found' });
-  return writeTasks(tx, deps, { request, work, matches, searched });
+  const attention = doubtAbout(deps, of.request.expectedTasks, found.value);
+  if (attention !== undefined) return writeEnd(tx, deps, { ...of, events: searched, end: { attention } });
+  if (matches.length === 0) return writeEnd(tx, deps, { ...of, events: searched, end: 'nothing_found' });
+  return writeTasks(tx, deps, { ...of, matches, searched });
 }
 
 /** Why a person has to look at what was found before anything of it is erased, if so. */
@@ -161,13 +162,13 @@ async function writeEnd(
   const nothing = end === 'nothing_found';
   const to = nothing ? 'completed' : 'needs_attention';
   const data = nothing ? { outcome: end } : { reason: end.attention };
-  const patch: RequestPatch = nothing
-    ? { state: to, outcome: end, completedAt: tx.now }
-    : { state: to, attention: end.attention };
+  const patch = nothing
+    ? ({ state: 'completed', outcome: end, completedAt: tx.now } as const)
+    : ({ state: 'needs_attention', attention: end.attention } as const);
   const drafts = [...entered.events, ...of.events, requestMoved(entered.request, to, { data })];
   return tx.write(request.id, {
     work: { lease: work, next: null },
-    request: { from: [request.state], patch },
+    ...movingRequest(deps, { request, now: tx.now }, { from: [request.state], patch }),
     events: encodeEvents(deps, { request, now: tx.now }, drafts),
   });
 }
@@ -177,8 +178,8 @@ async function writeTasks(
   deps: Deps,
   of: Discovery & { matches: readonly Match[]; searched: readonly EventDraft[] },
 ): Promise<boolean> {
-  const { request, work, matches, searched } = of;
-  const tasks = matches.map((match) => newTask(deps, request, match));
+  const { request, dataKey, work, matches, searched } = of;
+  const tasks = matches.map((match) => newTask(deps, dataKey, match));
   const sendable = tasks.filter((task) => task.state === 'pending');
   const entered = entering(request);
   const { on, events } = onward(entered.request, tasks);

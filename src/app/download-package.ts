@@ -7,6 +7,7 @@ import { encodeEvents } from './encode-events.ts';
 import { packedTasks, type PackedFile } from './package-files.ts';
 import type { Deps } from './ports.ts';
 import type { AccessPackage, DownloadLease } from './ports/packages.ts';
+import type { Box } from './ports/vault.ts';
 
 /** The request asks for no access, or has no package yet because nothing was looked for. Code PACKAGE_NOT_FOUND. */
 export class PackageNotFoundError extends LetheError {
@@ -102,13 +103,13 @@ export async function beginDownload(
     const draft: EventDraft = { type: 'package.download_begun', actor };
     const { request } = scope;
     await tx.write(requestId, { events: encodeEvents(deps, { request, now: tx.now }, [draft]) });
-    return { lease, readyAt: kept.readyAt };
+    return { lease, readyAt: kept.readyAt, dataKey: scope.dataKey };
   });
-  const { lease, readyAt } = begun;
+  const { lease, readyAt, dataKey } = begun;
   try {
     return {
       readyAt,
-      files: await filesOf(deps, lease),
+      files: await filesOf(deps, lease, deps.vault.boxOf(dataKey)),
       sent: () => finish(deps, lease, actor),
       broken: () => deps.store.endDownload(lease),
     };
@@ -123,14 +124,15 @@ const manifest = z.looseObject({
 });
 
 async function filesOf(
-  deps: Pick<Deps, 'store' | 'vault'>,
+  deps: Pick<Deps, 'store'>,
   lease: DownloadLease,
+  box: Box,
 ): Promise<readonly PackedFile[]> {
   const sealed = await deps.store.findManifest(lease.requestId);
   if (sealed === undefined) throw new PackageGoneError('gone');
-  const content: unknown = JSON.parse(deps.vault.openText(lease.requestId, sealed, 'manifest'));
+  const content: unknown = JSON.parse(box.openText(lease.requestId, sealed, 'manifest'));
   const listed = manifest.parse(content).files;
-  const packed = (await packedTasks(deps, lease.requestId)).flatMap((task) => task.files);
+  const packed = (await packedTasks(deps, lease.requestId, box)).flatMap((task) => task.files);
   if (packed.length !== listed.length) throw new PackageDamagedError();
   const text = Buffer.from(`${JSON.stringify(content, null, 2)}\n`, 'utf8');
   return [

@@ -17,6 +17,7 @@ import { packageWork } from './new-work.ts';
 import { openProgress } from './package-progress.ts';
 import type { Connection, Deps, RequestScope, Transaction } from './ports.ts';
 import type { PackagePart } from './ports/packages.ts';
+import type { Box } from './ports/vault.ts';
 
 /** Plain bytes of a step, after which it hands over to the next: bounds memory, and the size of a piece. */
 const BYTES_PER_STEP = 1_000_000;
@@ -44,7 +45,8 @@ export async function gatherTask(deps: Deps, begun: BegunStep, connection: Conne
     ({ taskId }) => taskId === work.taskId,
   );
   if (kept === undefined) throw new Error('a task of no package');
-  const from = openProgress(deps, kept) ?? nothingGathered(deps.now().getTime() + DAY_MS);
+  const from =
+    openProgress(deps.vault.boxOf(begun.dataKey), kept) ?? nothingGathered(deps.now().getTime() + DAY_MS);
   const piece = await readPiece(deps, { begun, connection }, from);
   const written = await deps.store.withRequest(work.requestId, async (tx, scope) => {
     if (scope === undefined) return false;
@@ -143,11 +145,12 @@ async function keepPiece(tx: Transaction, deps: Deps, keeping: Keeping): Promise
     events: encodeEvents(deps, { request, now: tx.now }, events),
   });
   if (!written) return false;
-  const { parts, progress } = sealed(deps, begun, piece);
+  const box = deps.vault.boxOf(begun.dataKey);
+  const { parts, progress } = sealed(box, begun, piece);
   await tx.insertPackageParts(parts);
   await tx.writePackageTask({
     taskId: task.id,
-    progressSealed: deps.vault.sealText(task.id, JSON.stringify(progress), 'progress'),
+    progressSealed: box.sealText(task.id, JSON.stringify(progress), 'progress'),
     gaps: gapsOf(progress),
     gatheredAt: done ? tx.now : null,
   });
@@ -172,7 +175,7 @@ function following(
 }
 
 function sealed(
-  { vault }: Pick<Deps, 'vault'>,
+  box: Box,
   { task }: BegunStep,
   { progress, texts }: Piece,
 ): { parts: readonly PackagePart[]; progress: Progress } {
@@ -182,7 +185,7 @@ function sealed(
     if (lines === undefined) return [];
     const place = { requestId: task.requestId, taskId: task.id, file, seq: counts[file] };
     counts[file] += 1;
-    return [{ place, sealed: vault.sealPart(place, Buffer.from(lines.join(''), 'utf8')) }];
+    return [{ place, sealed: box.sealPart(place, Buffer.from(lines.join(''), 'utf8')) }];
   });
   return { parts, progress: { ...progress, parts: counts } };
 }

@@ -3,6 +3,7 @@ import { gateOf, isBeforeDiscovery } from '../domain/gate.ts';
 import { mayErase, requestMoved, rollUp, type ErasureRequest } from '../domain/request.ts';
 import { requestStatesBefore, type RequestState } from '../domain/states.ts';
 import type { RequestTasks } from './commit-task-step.ts';
+import { movingRequest, type ClosingDeps } from './closing.ts';
 import { discoverWork, submitWork } from './new-work.ts';
 import { encodeEvents } from './encode-events.ts';
 import type { Change, Deps, NewWork, Transaction } from './ports.ts';
@@ -88,17 +89,18 @@ function onward(request: ErasureRequest, now: Date) {
 /** The tasks may have come to their end meanwhile. */
 async function followTasks(
   tx: Transaction,
-  deps: Pick<Deps, 'encodeEvent'>,
+  deps: ClosingDeps,
   { request, tasks }: RequestTasks,
 ): Promise<void> {
   const move = rollUp(request, tasks);
   if (move === undefined) return;
   const completed = move.to === 'completed' && { completedAt: tx.now, outcome: 'erased' as const };
   await tx.write(request.id, {
-    request: {
-      from: [request.state],
-      patch: { state: move.to, attention: move.attention, ...completed },
-    },
+    ...movingRequest(
+      deps,
+      { request, now: tx.now },
+      { from: [request.state], patch: { state: move.to, attention: move.attention, ...completed } },
+    ),
     events: encodeEvents(deps, { request, now: tx.now }, [move.event]),
   });
 }

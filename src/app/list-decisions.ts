@@ -19,6 +19,9 @@ export const decisionList = z
         })
         .meta({ id: 'Decision' }),
     ),
+    textsDestroyedAt: time
+      .nullable()
+      .meta({ description: 'When the words were destroyed together with the identifiers.' }),
   })
   .meta({ id: 'DecisionList' });
 
@@ -27,14 +30,15 @@ export async function listDecisions(
   deps: Pick<Deps, 'store' | 'vault'>,
   requestId: string,
 ): Promise<z.infer<typeof decisionList> | undefined> {
-  if ((await deps.store.findRequest(requestId)) === undefined) return undefined;
+  const scope = await deps.store.findScope(requestId);
+  if (scope === undefined) return undefined;
   const decisions = await deps.store.listDecisions(requestId);
   const items = decisions.map(({ kind, ground, textSealed, decidedBy, decidedAt }) => ({
     kind,
     ground,
-    text: textSealed === null ? null : deps.vault.openText(requestId, textSealed, 'reason'),
+    text: textSealed && deps.vault.boxOf(scope.dataKey).openText(requestId, textSealed, 'reason'),
     decidedBy,
     decidedAt: decidedAt.toISOString(),
   }));
-  return { items };
+  return { items, textsDestroyedAt: scope.request.subjectDestroyedAt?.toISOString() ?? null };
 }

@@ -5,6 +5,7 @@ import { requestMoved, rollUp, type ErasureRequest, type RequestAttention } from
 import type { Task } from '../domain/task.ts';
 import { moved } from '../domain/task-step.ts';
 import type { NextWork } from '../domain/work.ts';
+import { movingRequest } from './closing.ts';
 import { encodeEvents } from './encode-events.ts';
 import { submitWork } from './new-work.ts';
 import { packedTasks, type PackedFile } from './package-files.ts';
@@ -33,8 +34,8 @@ interface Made {
   readonly gaps: number;
 }
 
-async function manifestOf(deps: Deps, { request, tasks }: RequestScope): Promise<Made> {
-  const packed = await packedTasks(deps, request.id);
+async function manifestOf(deps: Deps, { request, tasks, dataKey }: RequestScope): Promise<Made> {
+  const packed = await packedTasks(deps, request.id, deps.vault.boxOf(dataKey));
   const files: ManifestFile[] = [];
   for (const file of packed.flatMap((task) => task.files)) files.push(await measured(file));
   const unread = tasks.filter((task) => task.state === 'unroutable');
@@ -86,7 +87,7 @@ interface Readying {
 }
 
 async function writeReady(tx: Transaction, deps: Deps, { scope, work, made }: Readying): Promise<boolean> {
-  const { request } = scope;
+  const { request, dataKey } = scope;
   const expiresAt = new Date(tx.now.getTime() + deps.access.expiresAfterMs);
   const keep: NextWork = {
     kind: 'expire_package',
@@ -106,7 +107,9 @@ async function writeReady(tx: Transaction, deps: Deps, { scope, work, made }: Re
     events: encodeEvents(deps, { request, now: tx.now }, [ready]),
   });
   if (!written) return false;
-  const manifestSealed = deps.vault.sealText(request.id, JSON.stringify(made.manifest), 'manifest');
+  const manifestSealed = deps.vault
+    .boxOf(dataKey)
+    .sealText(request.id, JSON.stringify(made.manifest), 'manifest');
   const { bytes, gaps } = made;
   await tx.readyPackage({ requestId: request.id, bytes, gaps, expiresAt, manifestSealed });
   await goOn(tx, deps, {
@@ -168,10 +171,11 @@ async function provide(
   }
   const outcome = 'access_provided' as const;
   await tx.write(request.id, {
-    request: {
-      from: [request.state],
-      patch: { state: 'completed', attention: null, completedAt: tx.now, outcome },
-    },
+    ...movingRequest(
+      deps,
+      { request, now: tx.now },
+      { from: [request.state], patch: { state: 'completed', attention: null, completedAt: tx.now, outcome } },
+    ),
     events: encodeEvents(deps, { request: trail, now: tx.now }, [
       requestMoved(request, 'completed', { actor, data: { outcome } }),
     ]),

@@ -1,22 +1,22 @@
 import { unroutableReason } from '../domain/identifiers.ts';
-import type { ErasureRequest } from '../domain/request.ts';
-import type { Deps, NewTask } from './ports.ts';
+import type { DataKey, Deps, NewTask } from './ports.ts';
 
 /** A task for a user id in a project; one whose id must never be sent stands there for a person. */
 export function newTask(
   deps: Pick<Deps, 'newId' | 'vault'>,
-  request: Pick<ErasureRequest, 'id'>,
+  dataKey: DataKey,
   of: { connection: string; projectKey: string | null; userId: string },
 ): NewTask {
+  const box = deps.vault.boxOf(dataKey);
   const id = deps.newId('tk');
   const reason = unroutableReason(of.userId);
   return {
     id,
-    requestId: request.id,
+    requestId: dataKey.requestId,
     connection: of.connection,
     projectKey: of.projectKey,
     userRef: deps.vault.subjectRefs({ userId: of.userId })[0]?.value ?? null,
-    userSealed: deps.vault.sealSubject(id, { userId: of.userId }),
+    userSealed: box.sealSubject(id, { userId: of.userId }),
     state: reason === undefined ? 'pending' : 'unroutable',
     unroutableReason: reason ?? null,
     attention: reason === undefined ? null : 'unroutable',

@@ -35,6 +35,19 @@ export function packageWork(
   return { ...ofWholeRequest(deps, request), next };
 }
 
+/** The work of destroying the identifiers of a request that is closed now, due when they have been kept long enough. */
+export function destroyWork(
+  deps: Pick<Deps, 'connections' | 'retentionMs'>,
+  request: Pick<ErasureRequest, 'id' | 'connection'>,
+  now: Date,
+): NewWork {
+  const at = now.getTime() + deps.retentionMs;
+  return {
+    ...ofWholeRequest(deps, request),
+    next: { kind: 'destroy', at, reason: 'retention', attempts: 0 },
+  };
+}
+
 /** The work of submitting each of these tasks, due now. */
 export function submitWork(tasks: readonly Task[], now: Date): readonly NewWork[] {
   return tasks.map((task) => workOf(task, 'submit', now));

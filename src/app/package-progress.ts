@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PACKAGE_FILES, type Progress } from '../domain/access-package.ts';
-import type { Deps } from './ports.ts';
 import type { PackageTask } from './ports/packages.ts';
+import type { Box } from './ports/vault.ts';
 
 const count = z.int().min(0);
 
@@ -48,9 +48,9 @@ const progress: z.ZodType<Progress> = z.strictObject({
 
 /** How far a task's gathering has come; undefined before its first step. */
 export function openProgress(
-  { vault }: Pick<Deps, 'vault'>,
+  box: Box,
   { taskId, progressSealed }: Pick<PackageTask, 'taskId' | 'progressSealed'>,
 ): Progress | undefined {
   if (progressSealed === null) return undefined;
-  return progress.parse(JSON.parse(vault.openText(taskId, progressSealed, 'progress')));
+  return progress.parse(JSON.parse(box.openText(taskId, progressSealed, 'progress')));
 }

@@ -44,7 +44,7 @@ interface Command {
 export async function pauseConnection(deps: Deps, command: Command): Promise<ConnectionView | undefined> {
   const { name, reason, apiKeyId } = command;
   if (!deps.connections.has(name)) return undefined;
-  const reasonSealed = deps.vault.sealText(name, reason, 'reason');
+  const reasonSealed = deps.vault.lasting.sealText(name, reason, 'reason');
   await deps.store.transaction(async (tx) => {
     if (!(await tx.pauseConnection({ name, by: apiKeyId, at: tx.now, reasonSealed }))) return;
     await recordAdminEvent(tx, deps, eventOf('connection.paused', command));
@@ -97,7 +97,7 @@ function viewOf({ vault }: Pick<Deps, 'vault'>, row: ConnectionRow): ConnectionV
     state: stateOf(row),
     pausedAt: row.pausedAt?.toISOString() ?? null,
     pausedBy: row.pausedBy,
-    pauseReason: row.reasonSealed && vault.openText(row.name, row.reasonSealed, 'reason'),
+    pauseReason: row.reasonSealed && vault.lasting.openText(row.name, row.reasonSealed, 'reason'),
     shutReason: row.shutReason,
     shutUntil: row.shutUntil?.toISOString() ?? null,
     failures: row.failures,

@@ -7,7 +7,7 @@ import { taskCreated } from './discover-subject.ts';
 import { encodeEvents } from './encode-events.ts';
 import { newTask } from './new-task.ts';
 import { discoverWork } from './new-work.ts';
-import type { Deps, EncodedEvent, NewTask, NewWork, Transaction } from './ports.ts';
+import type { DataKey, Deps, EncodedEvent, NewTask, NewWork, Transaction } from './ports.ts';
 
 /** A submission that is taken in, and what its request depends on. */
 export interface Admission {
@@ -33,6 +33,7 @@ export interface PlannedRequest {
   /** As it will stand, events counted. */
   readonly request: ErasureRequest;
   readonly accepted: Accepted;
+  readonly dataKey: DataKey;
   readonly refs: readonly SubjectRef[];
   readonly tasks: readonly NewTask[];
   readonly events: readonly EncodedEvent[];
@@ -58,7 +59,9 @@ export function futureReceipt({ submission }: Accepted, now: Date): readonly Fie
 export async function planRequest(deps: Deps, id: string, admission: Admission): Promise<PlannedRequest> {
   const { accepted, refs, now } = admission;
   const received = await receivedRequest(deps, id, admission);
-  const tasks = accepted.unroutable === undefined ? [] : unroutableTasks(deps, received, accepted);
+  const dataKey = deps.vault.newDataKey(id);
+  const tasks =
+    accepted.unroutable === undefined ? [] : unroutableTasks(deps, dataKey, { request: received, accepted });
   const request = placed(received, { ...admission, unroutable: tasks.length > 0 });
   const drafts = openingEvents({ received, request, tasks, admission });
   const events = encodeEvents(deps, { request: received, now }, drafts);
@@ -66,6 +69,7 @@ export async function planRequest(deps: Deps, id: string, admission: Admission):
   return {
     request: { ...request, eventCount: events.length },
     accepted,
+    dataKey,
     refs,
     tasks,
     events,
@@ -80,12 +84,14 @@ export async function writePlans(
   plans: readonly PlannedRequest[],
 ): Promise<void> {
   await tx.insertRequests(
-    plans.map(({ request, accepted, refs, events }) => {
+    plans.map(({ request, accepted, dataKey, refs, events }) => {
       const { note } = accepted.submission;
+      const box = vault.boxOf(dataKey);
       return {
         ...request,
-        subjectSealed: vault.sealSubject(request.id, accepted.subject),
-        noteSealed: note === undefined ? null : vault.sealText(request.id, note),
+        dataKey,
+        subjectSealed: box.sealSubject(request.id, accepted.subject),
+        noteSealed: note === undefined ? null : box.sealText(request.id, note),
         refs,
         events,
       };
@@ -120,6 +126,8 @@ async function receivedRequest(deps: Deps, id: string, from: Admission): Promise
     createdAt: now,
     updatedAt: now,
     completedAt: null,
+    closedAt: null,
+    subjectDestroyedAt: null,
     cancelRequestedAt: null,
     identityRequired: policy.identityRequired,
     identityVerifiedAt: null,
@@ -157,14 +165,14 @@ function placed(
 /** An id that must never be sent: its tasks stand there for a person, and no work is made. */
 function unroutableTasks(
   deps: Deps,
-  request: ErasureRequest,
-  { subject, connection }: Accepted,
+  dataKey: DataKey,
+  { request, accepted: { subject, connection } }: { request: ErasureRequest; accepted: Accepted },
 ): readonly NewTask[] {
   if (subject.userId === undefined || connection === null)
     throw new Error('no user id, or no one connection');
   const { userId } = subject;
   return (request.projectKeys ?? [null]).map((projectKey) =>
-    newTask(deps, request, { connection, projectKey, userId }),
+    newTask(deps, dataKey, { connection, projectKey, userId }),
   );
 }
 

@@ -2,7 +2,6 @@ import type { AdminEvent, AuditEvent } from '../domain/events.ts';
 import type { Day } from '../domain/day.ts';
 import type { Clock } from '../domain/deadlines.ts';
 import type { LocalPart } from '../domain/email.ts';
-import type { PartPlace } from '../domain/access-package.ts';
 import type { OpenReplay, OpenReplayRecords } from '../domain/openreplay.ts';
 import type { Pace } from '../domain/pace.ts';
 import type { Policy } from '../domain/policy.ts';
@@ -14,7 +13,6 @@ import type {
   RequestAttention,
   RequestOutcome,
   RequestType,
-  Subject,
   SubjectRef,
 } from '../domain/request.ts';
 import type { RequestState, TaskState } from '../domain/states.ts';
@@ -29,8 +27,9 @@ import type { ConnectionStateStore, ConnectionStateTransaction } from './ports/g
 import type { LifeStore, LifeTransaction } from './ports/life.ts';
 import type { AccessPackage, PackageStore, PackageTransaction } from './ports/packages.ts';
 import type { Sealed } from './ports/sealed.ts';
+import type { DataKey, Vault, VaultStore, VaultTransaction } from './ports/vault.ts';
 
-export type { Sealed };
+export type { DataKey, Sealed, Vault };
 
 /** What the use cases need of the world. Composition roots wire the real parts in. */
 
@@ -70,6 +69,8 @@ export interface NewWork {
 
 /** A request with the events that tell how it came to be: none is written without the other. */
 export interface NewRequest extends Omit<ErasureRequest, 'eventCount' | 'updatedAt'> {
+  /** What all of it is sealed under. */
+  readonly dataKey: DataKey;
   readonly subjectSealed: Sealed;
   readonly noteSealed: Sealed | null;
   /** What its subject is known by. */
@@ -81,6 +82,7 @@ export interface RequestPatch {
   readonly state?: RequestState;
   readonly attention?: RequestAttention | null;
   readonly completedAt?: Date;
+  readonly closedAt?: Date;
   readonly cancelRequestedAt?: Date;
   readonly outcome?: RequestOutcome;
   readonly heldFrom?: RequestState | null;
@@ -115,6 +117,8 @@ export interface FirstAnswer {
 export interface RequestScope {
   readonly request: ErasureRequest;
   readonly tasks: readonly Task[];
+  /** Null once it was destroyed. */
+  readonly dataKey: DataKey | null;
   readonly subjectSealed: Sealed | null;
   /** Each task's user id, by the task's id. */
   readonly usersSealed: ReadonlyMap<string, Sealed>;
@@ -132,6 +136,8 @@ export interface Change {
     readonly patch: TaskPatch & { readonly state?: TaskState };
   };
   readonly request?: { readonly from: readonly RequestState[]; readonly patch: RequestPatch };
+  /** Work that begins with it, beside what it is done for. */
+  readonly begins?: NewWork;
   readonly events: readonly EncodedEvent[];
 }
 
@@ -143,7 +149,13 @@ export interface WorkChange {
 
 /** The statements that use cases run inside one transaction. */
 export interface Transaction
-  extends KeyTransaction, LifeTransaction, PackageTransaction, ImportTransaction, ConnectionStateTransaction {
+  extends
+    KeyTransaction,
+    LifeTransaction,
+    PackageTransaction,
+    ImportTransaction,
+    ConnectionStateTransaction,
+    VaultTransaction {
   /** The database's time of this transaction. */
   readonly now: Date;
   insertRequests(requests: readonly NewRequest[]): Promise<void>;
@@ -164,7 +176,7 @@ export interface Transaction
   restoreWork(work: readonly NewWork[]): Promise<void>;
   /** Deletes a request's discovery, and the submissions that were not begun, where no worker holds them. */
   deleteUnbegunWork(requestId: string): Promise<void>;
-  /** Deletes the work of a task (or, with null, of the request itself), whoever holds it. */
+  /** Deletes the work of a task (or, with null, of the request itself), whoever holds it; its destruction stays. */
   deleteWorkOf(requestId: string, taskId: string | null): Promise<void>;
   /**
    * Reserves an idempotency key for this transaction, or gives what it was first answered with. Waits for another
@@ -184,6 +196,8 @@ export interface EncodedEvent {
 export interface RequestFilter {
   readonly state?: RequestState;
   readonly reference?: string;
+  /** A pseudonym that the subject is known by, open or closed, destroyed or not. */
+  readonly subjectRef?: string;
   /** Only requests after this id in the list's order (newest first). */
   readonly before?: string;
   readonly limit: number;
@@ -225,7 +239,8 @@ export interface RequestWithTasks {
   readonly related: readonly string[];
 }
 
-export interface Store extends KeyStore, LifeStore, PackageStore, ImportStore, ConnectionStateStore {
+export interface Store
+  extends KeyStore, LifeStore, PackageStore, ImportStore, ConnectionStateStore, VaultStore {
   /** Runs `work` in one transaction; retried whole on a serialization failure or deadlock. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /**
@@ -272,26 +287,6 @@ export interface Store extends KeyStore, LifeStore, PackageStore, ImportStore, C
   /** Throws when the database does not answer. */
   ping(): Promise<void>;
 }
-
-/** Where identifiers live: sealed at rest, and known elsewhere only by their pseudonym. */
-export interface Vault {
-  /** A pseudonym for each identifier; the user id's first. */
-  subjectRefs(subject: Subject): readonly SubjectRef[];
-  /** @param ownerId of the request or task that the ciphertext belongs to, and opens for */
-  sealSubject(ownerId: string, subject: Subject): Sealed;
-  /** Throws when the ciphertext is not this owner's or was changed. */
-  openSubject(ownerId: string, sealed: Sealed): Subject;
-  sealText(ownerId: string, text: string, field?: TextField): Sealed;
-  openText(ownerId: string, sealed: Sealed, field?: TextField): string;
-  /** A piece of an access package, bound to its place. */
-  sealPart(place: PartPlace, bytes: Uint8Array): Sealed;
-  openPart(place: PartPlace, sealed: Sealed): Uint8Array;
-  /** A keyed fingerprint: equal texts are equal, and nothing can be guessed from it. */
-  fingerprint(text: string): Uint8Array;
-}
-/** Which text of its owner; a note unless said otherwise. */
-export type TextField =
-  'note' | 'reason' | 'release_reason' | 'progress' | 'manifest' | 'journal' | 'signing_key';
 
 /** The exact bytes of an event that are stored and hashed (RFC 8785). */
 export type EncodeEvent = (event: AuditEvent | AdminEvent) => Uint8Array;
@@ -350,6 +345,8 @@ export interface Deps {
     /** Calls after which a step hands over to the next, so that it stays short. */
     readonly callsPerStep: number;
   };
+  /** How long after a request was closed its identifiers are destroyed. */
+  readonly retentionMs: number;
   /** How long rounds took lately, by connection, the most recent first; maybe a minute old. */
   readonly observedRounds: () => Promise<ObservedRounds>;
   readonly newToken: () => NewToken;

@@ -2,6 +2,7 @@ import type { RefusalGround } from '../domain/policy.ts';
 import { requestMoved, type ErasureRequest } from '../domain/request.ts';
 import { requestStatesBefore } from '../domain/states.ts';
 import { cancelledTask } from '../domain/task-step.ts';
+import { movingRequest } from './closing.ts';
 import { decide, requireState, RequestStateForbidsError, type Decision } from './decide.ts';
 import { encodeEvents } from './encode-events.ts';
 import type { Deps, RequestScope, Transaction } from './ports.ts';
@@ -28,10 +29,14 @@ export async function refuseRequest(
     for (const taskId of [null, ...tasks.map(({ id }) => id)]) await tx.deleteWorkOf(request.id, taskId);
     await tx.endPackage(request.id, 'withdrawn');
     await tx.write(request.id, {
-      request: {
-        from: requestStatesBefore('refused'),
-        patch: { state: 'refused', attention: null, heldFrom: null, heldBy: null },
-      },
+      ...movingRequest(
+        deps,
+        { request, now: tx.now },
+        {
+          from: requestStatesBefore('refused'),
+          patch: { state: 'refused', attention: null, heldFrom: null, heldBy: null },
+        },
+      ),
       events: encodeEvents(deps, { request, now: tx.now }, [
         requestMoved(request, 'refused', { actor, data: { ground } }),
       ]),

@@ -94,7 +94,7 @@ async function planOf(
 ): Promise<PlannedRequest> {
   const { entry, requestId, apiKeyId } = of;
   const { connection, regulation, receivedAt } = entry;
-  const userId = deps.vault.openText(entry.taskId, entry.sealed, 'journal');
+  const userId = deps.vault.lasting.openText(entry.taskId, entry.sealed, 'journal');
   const submission = { ...{ connection, regulation, receivedAt }, projectKeys: [entry.projectKey] };
   const accepted = checkSubmission(deps, { ...submission, subject: { userId } });
   const refs = deps.vault.subjectRefs(accepted.subject);

@@ -157,7 +157,10 @@ export const subjectPseudonym = z.strictObject({
   ref: z
     .string()
     .regex(/^[0-9a-f]{64}$/)
-    .meta({ description: 'Pseudonym: the same person under the same master key and tenant, the same text.' }),
+    .meta({
+      description:
+        'Pseudonym: the same person under the same tenant, the same text, whatever becomes of the identifier.',
+    }),
   kind: z.enum(SUBJECT_KINDS),
   keyVersion: z.int().min(1),
 });
@@ -223,7 +226,7 @@ const EXAMPLE = {
   connection: 'default',
   projectKeys: null,
   reference: 'TICKET-4711',
-  subject: { ref: '3f'.repeat(32), kind: 'user_id', keyVersion: 1 },
+  subject: { ref: '3f'.repeat(32), kind: 'user_id', keyVersion: 1, state: 'kept', destroyedAt: null },
   receivedAt: TIME,
   createdAt: TIME,
   updatedAt: TIME,
@@ -280,7 +283,12 @@ export const requestView = z
       .nullable()
       .meta({ description: 'As asked; null stands for every project that the connection allows.' }),
     reference: z.string().nullable(),
-    subject: subjectPseudonym,
+    subject: subjectPseudonym.extend({
+      state: z.enum(['kept', 'destroyed']).meta({
+        description: 'Whether the identifier can still be read; the pseudonym stays.',
+      }),
+      destroyedAt: time.nullable(),
+    }),
     receivedAt: time,
     createdAt: time,
     updatedAt: time,

@@ -32,6 +32,8 @@ export function viewOf(deps: ViewDeps, from: RequestWithTasks, observed: Observe
       ref: request.subjectRef.value,
       kind: request.subjectRef.kind,
       keyVersion: request.subjectRef.keyVersion,
+      state: request.subjectDestroyedAt === null ? 'kept' : 'destroyed',
+      destroyedAt: rfc3339(request.subjectDestroyedAt),
     },
     ...timesOf(request),
     identity: {
@@ -220,6 +222,7 @@ const WAITS: Readonly<Record<WaitReason, { actsNext: ActsNext; explanation: stri
     explanation: 'Something is still seen after the job; it gets some time to disappear.',
   },
   sentinel: { actsNext: 'lethe', explanation: 'It is erased, and looked at again later.' },
+  retention: { actsNext: 'lethe', explanation: 'Its identifiers are destroyed when their time is over.' },
   conflict_without_job: {
     actsNext: 'lethe',
     explanation:

@@ -1,15 +1,8 @@
-import { LetheError } from '../domain/errors.ts';
+import { SubjectGoneError } from '../domain/errors.ts';
 import type { EventDraft } from '../domain/events.ts';
 import type { Subject } from '../domain/request.ts';
 import { encodeEvents } from './encode-events.ts';
 import type { Deps } from './ports.ts';
-
-/** The request is there, but whom it is about is not known any more. Code SUBJECT_GONE. */
-export class SubjectGoneError extends LetheError {
-  constructor() {
-    super('SUBJECT_GONE', 'The identifier of this request is kept no longer.');
-  }
-}
 
 /**
  * Whom a request is about, open or closed. That it was read, and by whom, is an event of the request: stored before the
@@ -27,7 +20,7 @@ export async function showSubject(
     if (scope === undefined) return undefined;
     const { request, subjectSealed } = scope;
     if (subjectSealed === null) throw new SubjectGoneError();
-    const subject = deps.vault.openSubject(requestId, subjectSealed);
+    const subject = deps.vault.boxOf(scope.dataKey).openSubject(requestId, subjectSealed);
     const read: EventDraft = {
       type: 'subject.read',
       actor: { kind: 'api_key', id: apiKeyId },

@@ -62,10 +62,10 @@ export async function createHold(
       createdAt: tx.now,
       releasedBy: null,
       releasedAt: null,
-      reasonSealed: deps.vault.sealText(id, reason, 'reason'),
+      reasonSealed: deps.vault.lasting.sealText(id, reason, 'reason'),
       releaseReasonSealed: null,
     };
-    await tx.insertHold({ ...made, subjectSealed: deps.vault.sealSubject(id, subject) });
+    await tx.insertHold({ ...made, subjectSealed: deps.vault.lasting.sealSubject(id, subject) });
     const data = { subject_ref: ref.value, subject_kind: ref.kind, subject_key_version: ref.keyVersion };
     await recordAdminEvent(tx, deps, { type: 'hold.created', actor, holdId: id, data });
     return made;
@@ -116,7 +116,7 @@ export async function releaseHold(
   const released = await deps.store.transaction(async (tx) => {
     const hold = await tx.lockHold(holdId);
     if (hold?.releasedAt !== null) return hold;
-    const reasonSealed = deps.vault.sealText(holdId, reason, 'release_reason');
+    const reasonSealed = deps.vault.lasting.sealText(holdId, reason, 'release_reason');
     await tx.releaseHold({ id: holdId, by: apiKeyId, at: tx.now, reasonSealed });
     await recordAdminEvent(tx, deps, { type: 'hold.released', actor, holdId });
     return { ...hold, releasedBy: apiKeyId, releasedAt: tx.now, releaseReasonSealed: reasonSealed };
@@ -157,12 +157,12 @@ function viewOfHold({ vault }: Pick<Deps, 'vault'>, hold: Hold): HoldView {
   return {
     id,
     subject: { ref: ref.value, kind: ref.kind, keyVersion: ref.keyVersion },
-    reason: vault.openText(id, hold.reasonSealed, 'reason'),
+    reason: vault.lasting.openText(id, hold.reasonSealed, 'reason'),
     createdBy: hold.createdBy,
     createdAt: hold.createdAt.toISOString(),
     releasedBy: hold.releasedBy,
     releasedAt: hold.releasedAt?.toISOString() ?? null,
     releaseReason:
-      releaseReasonSealed === null ? null : vault.openText(id, releaseReasonSealed, 'release_reason'),
+      releaseReasonSealed === null ? null : vault.lasting.openText(id, releaseReasonSealed, 'release_reason'),
   };
 }

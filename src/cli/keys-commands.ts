@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { ApiKeyView, NewTokenView } from '../app/api-key-schema.ts';
 import { SCOPES } from '../app/authenticate.ts';
 import { createApiKey } from '../app/create-api-key.ts';
+import { rotateMaster } from '../app/rotate-master.ts';
 import { revokeApiKey } from '../app/revoke-api-key.ts';
 import { rotateApiKey } from '../app/rotate-api-key.ts';
 import { listApiKeys } from '../app/show-api-keys.ts';
@@ -49,6 +50,30 @@ export function addKeys(program: Command, shell: Shell): void {
       .action(onDatabase(shell, rotateOptions, rotate)),
     [`keys rotate ${SOME_KEY} --grace 600`],
   );
+  addRotateMaster(group, shell);
+}
+
+/** What it protects are the keys that identifiers are sealed under: nothing of theirs changes. */
+function addRotateMaster(group: Command, shell: Shell): void {
+  examples(
+    group
+      .command('rotate-master')
+      .description('wraps all keys of the vault under the current master key, while the service runs')
+      .action(onDatabase(shell, noOptions, rotateMasterKey)),
+    ['keys rotate-master'],
+  );
+}
+
+async function rotateMasterKey({ deps, output }: GivenDeps<unknown>): Promise<ExitStatus> {
+  const rotation = await rotateMaster(deps, { kind: 'local' });
+  const { masterId, dataKeys, vaultKeys } = rotation;
+  output.value(
+    rotation,
+    () =>
+      `${dataKeys + vaultKeys} keys are wrapped anew; the master key ${masterId} now wraps every key. ` +
+      'Once every process has it as its current one, call this again: when there is nothing to wrap, the others may go.',
+  );
+  return EXIT.ok;
 }
 
 const createOptions = z.object({

@@ -7,7 +7,7 @@ import { fileSchema } from './file-schema.ts';
 import type { ConfigFile } from './file-schema.ts';
 import { isSection, valueAt } from './plain-tree.ts';
 import type { ConfigPath } from './problem.ts';
-import { isShowableName } from './problem.ts';
+import { isShowableName, pathText } from './problem.ts';
 
 /** Checks a content against the schema and the rules over several fields; finds every mistake, not the first. */
 export function checkFile(content: unknown): { file: ConfigFile | undefined; mistakes: Mistake[] } {
@@ -18,6 +18,7 @@ export function checkFile(content: unknown): { file: ConfigFile | undefined; mis
     mistakes: [
       ...issues,
       ...disorders(content),
+      ...tooShortRetention(content),
       ...repeats(content),
       ...missingMasterKey(content),
       ...strayMigrationUrl(content),
@@ -59,7 +60,29 @@ function disorders(content: unknown): Mistake[] {
   });
 }
 
-/** The number a field will have, its default included; `undefined` when it is wrong, which is said elsewhere. */
+/** What needs the identifiers, and for how many days at most. */
+const NEEDS_IDENTIFIERS = [
+  ['access', 'expiresAfterDays'],
+  ['sentinel', 'days'],
+] as const;
+
+/** Nobody can be looked at again, and no package opened, once the identifiers are destroyed. */
+function tooShortRetention(content: unknown): Mistake[] {
+  const retention = ['retention', 'identifiersAfterCompletionDays'] as const;
+  const kept = effective(content, retention);
+  return NEEDS_IDENTIFIERS.flatMap((field) => {
+    const needed = effective(content, field);
+    if (kept === undefined || needed === undefined || needed <= kept) return [];
+    const blamed = valueAt(content, retention) === undefined ? field : retention;
+    const expected =
+      blamed === retention
+        ? `at least ${pathText(field)} (${needed})`
+        : `at most ${pathText(retention)} (${kept})`;
+    return [{ path: blamed, expected }];
+  });
+}
+
+/** The number a field will have, its default included, of a list the last; `undefined` when it is wrong, which is said elsewhere. */
 function effective(
   content: unknown,
   [section, field]: readonly [OrderedSection, string],
@@ -68,9 +91,10 @@ function effective(
   const alone = given === undefined ? {} : { [field]: given };
   const parsed = fileSchema.shape[section].safeParse(alone);
   const value = parsed.success ? valueAt(parsed.data, [field]) : undefined;
-  return typeof value === 'number' ? value : undefined;
+  const last: unknown = Array.isArray(value) ? value.at(-1) : value;
+  return typeof last === 'number' ? last : undefined;
 }
-type OrderedSection = (typeof ORDERED)[number][0];
+type OrderedSection = (typeof ORDERED)[number][0] | (typeof NEEDS_IDENTIFIERS)[number][0] | 'retention';
 
 function repeats(content: unknown): Mistake[] {
   const connections = listAt(content, ['connections']);

@@ -74,6 +74,7 @@ const SHORTHANDS: readonly (readonly [name: string, path: readonly [string] | re
     ['LETHE_MIGRATION_DATABASE_URL', ['migrationDatabaseUrl']],
     ['REDIS_URL', ['redisUrl']],
     ['LETHE_MASTER_KEY', ['masterKey']],
+    ['LETHE_OTHER_MASTER_KEYS', ['otherMasterKeys']],
     ['LETHE_DATA_DIR', ['dataDirectory']],
     ['LETHE_JOURNAL_DIR', ['journal', 'directory']],
     ['LETHE_LOG_LEVEL', ['log', 'level']],
@@ -87,7 +88,7 @@ const SHORTHANDS: readonly (readonly [name: string, path: readonly [string] | re
 export type Origins = ReadonlyMap<string, string>;
 
 /**
- * Fills what the file leaves out from DATABASE_URL, LETHE_MIGRATION_DATABASE_URL, REDIS_URL, LETHE_MASTER_KEY, LETHE_DATA_DIR,
+ * Fills what the file leaves out from DATABASE_URL, LETHE_MIGRATION_DATABASE_URL, REDIS_URL, LETHE_MASTER_KEY, LETHE_OTHER_MASTER_KEYS, LETHE_DATA_DIR,
  * LETHE_JOURNAL_DIR, LETHE_LOG_LEVEL, LETHE_TIME_ZONE, LETHE_COUNTRY, HOST and PORT, and, when the file has no `connections`, makes one named `default` of
  * OPENREPLAY_URL and OPENREPLAY_API_KEY. A content that is no section is returned as it is.
  */

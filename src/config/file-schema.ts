@@ -14,7 +14,9 @@ import {
   isRedisUrl,
   MASTER_KEY_RULE,
   masterKeyOf,
+  masterKeysOf,
   OPENREPLAY_URL_RULE,
+  OTHER_MASTER_KEYS_RULE,
   REDIS_URL_RULE,
 } from './secrets-and-urls.ts';
 
@@ -129,11 +131,12 @@ const sections = {
     rules: z.array(policyRule, { error: 'a list of rules' }).default([]),
   }),
   access: section({ expiresAfterDays: whole(1, 90).default(7) }),
-  journal: section({ directory: directory.optional(), keepDays: whole(1, 3_650).default(35) }),
   evidence: section({
     origin: logName.optional(),
     sealIntervalMs: milliseconds(10).default(1_000),
   }),
+  journal: section({ directory: directory.optional(), keepDays: whole(1, 3_650).default(30) }),
+  retention: section({ identifiersAfterCompletionDays: whole(1, 3_650).default(30) }),
   sentinel: section({
     days: z
       .array(whole(1, 3_650), { error: AGES })
@@ -174,6 +177,7 @@ export const fileSchema = section({
   redisUrl: text(REDIS_URL_RULE, isRedisUrl).optional(),
   queuePrefix: queuePrefix.default('lethe'),
   masterKey: text(MASTER_KEY_RULE, (value) => masterKeyOf(value) !== undefined).optional(),
+  otherMasterKeys: text(OTHER_MASTER_KEYS_RULE, (value) => masterKeysOf(value) !== undefined).optional(),
   dataDirectory: directory.default('.lethe'),
   connections: z.array(connection, { error: NO_CONNECTION }).min(1, { error: NO_CONNECTION }),
   polling: sections.polling.prefault({}),
@@ -186,6 +190,7 @@ export const fileSchema = section({
   access: sections.access.prefault({}),
   journal: sections.journal.prefault({}),
   evidence: sections.evidence.prefault({}),
+  retention: sections.retention.prefault({}),
   sentinel: sections.sentinel.prefault({}),
   worker: sections.worker.prefault({}),
   calendar: sections.calendar.prefault({}),

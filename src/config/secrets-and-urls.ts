@@ -7,6 +7,8 @@ export const OPENREPLAY_URL_RULE =
 export const API_KEY_RULE = 'a key of visible ASCII characters, without spaces or line breaks';
 export const MASTER_KEY_RULE = '32 bytes, as 64 hexadecimal digits or as base64 (openssl rand -base64 32)';
 
+export const OTHER_MASTER_KEYS_RULE = `one or more, with commas between them, each ${MASTER_KEY_RULE}`;
+
 /** The URL parser drops these silently, so the checked text would not be the one that is used. */
 // eslint-disable-next-line no-control-regex -- control characters are exactly what is looked for
 const DROPPED = /[\u0000-\u0020\u007f\\]/;
@@ -53,4 +55,10 @@ export function masterKeyOf(text: string): Uint8Array | undefined {
   if (!/^[A-Za-z0-9+/]{43}=?$/.test(text)) return undefined;
   const bytes = Buffer.from(text, 'base64');
   return bytes.toString('base64').startsWith(text) ? new Uint8Array(bytes) : undefined;
+}
+
+/** The keys of OTHER_MASTER_KEYS_RULE, or `undefined`. */
+export function masterKeysOf(text: string): readonly Uint8Array[] | undefined {
+  const keys = text.split(',').flatMap((one) => masterKeyOf(one.trim()) ?? []);
+  return keys.length === text.split(',').length ? keys : undefined;
 }

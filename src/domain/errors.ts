@@ -11,3 +11,10 @@ export class LetheError extends Error {
     this.code = code;
   }
 }
+
+/** The request is there, but whom it is about is not known any more. Code SUBJECT_GONE. */
+export class SubjectGoneError extends LetheError {
+  constructor() {
+    super('SUBJECT_GONE', 'The identifier of this request is kept no longer.');
+  }
+}

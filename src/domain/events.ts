@@ -22,6 +22,8 @@ export const EVENT_TYPES = [
   'request.refused',
   'request.cancelled',
   'request.step_delayed',
+  'request.destruction_put_off',
+  'request.subject_destroyed',
   'subject.read',
   'certificate.issued',
   'package.gathering',
@@ -48,6 +50,7 @@ export const EVENT_TYPES = [
   'task.sentinel_absent',
   'task.sentinel_reappeared',
   'task.sentinel_delayed',
+  'task.sentinel_withdrawn',
   'task.residue',
   'task.failed',
   'task.withdrawn',
@@ -84,7 +87,7 @@ export interface AuditEvent extends EventDraft {
   readonly at: string;
 }
 
-/** What is done to API keys, standing holds and connections, and who looked for whom, has a trail of its own: it concerns no request. */
+/** What is done to API keys, standing holds, connections and the master key, and who looked for whom, has a trail of its own: it concerns no request. */
 export const ADMIN_EVENT_TYPES = [
   'api_key.created',
   'api_key.revoked',
@@ -96,6 +99,7 @@ export const ADMIN_EVENT_TYPES = [
   'audit.read',
   'connection.paused',
   'connection.resumed',
+  'master_key.rotated',
 ] as const;
 
 export interface AdminEventDraft {

@@ -71,6 +71,10 @@ export interface ErasureRequest {
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly completedAt: Date | null;
+  /** When it was completed, refused or cancelled. */
+  readonly closedAt: Date | null;
+  /** When its identifiers were destroyed; it stays known by its pseudonyms. */
+  readonly subjectDestroyedAt: Date | null;
   readonly cancelRequestedAt: Date | null;
   readonly outcome: RequestOutcome | null;
   /** While on hold: the state it came from and goes back to. */

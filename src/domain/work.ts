@@ -11,6 +11,7 @@ export const WORK_KINDS = [
   'cancel',
   'expire_package',
   'sentinel',
+  'destroy',
 ] as const;
 export type WorkKind = (typeof WORK_KINDS)[number];
 
@@ -27,6 +28,7 @@ export const WAIT_REASONS = [
   'job_stalled',
   'settling',
   'sentinel',
+  'retention',
   'conflict_without_job',
   'connection_paused',
   'key_refused',

@@ -8,21 +8,21 @@ import { formatVerifierKey, signerOf, type NoteSigner } from './signed-note.ts';
  * The key that signs the log of this name: made at the first start and kept in the database, sealed. However many
  * processes start at once, they all have the same one.
  *
- * @throws VaultUnreadableError when it was sealed under another master key
+ * @throws VaultUnreadableError when it was sealed under other keys than the vault has
  */
 export async function openLogSigner(
-  deps: { log: Pick<LogStore, 'keepKey'>; vault: Pick<Vault, 'sealText' | 'openText'> },
+  deps: { log: Pick<LogStore, 'keepKey'>; vault: Pick<Vault, 'lasting'> },
   origin: string,
 ): Promise<NoteSigner> {
   const made = signerOf(origin, generateKeyPairSync('ed25519').privateKey);
   const kept = await deps.log.keepKey({
     origin,
     verifierKey: formatVerifierKey(made),
-    privateSealed: deps.vault.sealText(origin, pemOf(made), 'signing_key'),
+    privateSealed: deps.vault.lasting.sealText(origin, pemOf(made), 'signing_key'),
   });
   const signer = signerOf(
     origin,
-    createPrivateKey(deps.vault.openText(origin, kept.privateSealed, 'signing_key')),
+    createPrivateKey(deps.vault.lasting.openText(origin, kept.privateSealed, 'signing_key')),
   );
   if (formatVerifierKey(signer) === kept.verifierKey) return signer;
   throw new LetheError(

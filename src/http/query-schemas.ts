@@ -28,10 +28,20 @@ function wholeNumber(range: { min: number; max: number }, expected: string) {
     .meta({ override: { type: 'integer', pattern: undefined, minimum: range.min, maximum: range.max } });
 }
 
-/** `?state=&reference=&limit=&cursor=` */
+const PSEUDONYM = /^[0-9a-f]{64}$/;
+
+/** `?state=&reference=&subjectRef=&limit=&cursor=` */
 export const listQuerySchema = z.strictObject({
   state: requestState.optional(),
   reference: reference.optional().meta({ description: 'Exactly this reference.' }),
+  subjectRef: z
+    .string('a pseudonym of 64 hexadecimal digits')
+    .regex(PSEUDONYM, 'a pseudonym of 64 hexadecimal digits')
+    .optional()
+    .meta({
+      description:
+        'Only requests whose subject is known by this pseudonym (`subject.ref`), whatever became of the identifier.',
+    }),
   cursor: z
     .string('nextCursor of the page before')
     .regex(REQUEST_ID, 'nextCursor of the page before')

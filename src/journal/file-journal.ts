@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { open, mkdir, rm, type FileHandle } from 'node:fs/promises';
 import type { Journal, JournalEntry } from '../app/ports/journal.ts';
 import { LetheError } from '../domain/errors.ts';
@@ -35,6 +36,12 @@ export function createFileJournal({ directory, keepDays }: FileJournalOptions): 
   let writing = false;
   let tidied = '';
 
+  /** Once a day is enough: files are of days. */
+  const tidyOnce = async (today: string): Promise<void> => {
+    if (today !== tidied) await tidy(directory, keepDays);
+    tidied = today;
+  };
+
   const flush = async (): Promise<void> => {
     if (writing) return;
     writing = true;
@@ -44,8 +51,7 @@ export function createFileJournal({ directory, keepDays }: FileJournalOptions): 
       try {
         const today = dayOf(new Date());
         await writeLines(directory, today, batch.map(({ line }) => line).join(''));
-        if (today !== tidied) await tidy(directory, keepDays);
-        tidied = today;
+        await tidyOnce(today);
         for (const { resolve } of batch) resolve();
       } catch (error) {
         for (const { reject } of batch) reject(new JournalUnwritableError(directory, error));
@@ -60,6 +66,7 @@ export function createFileJournal({ directory, keepDays }: FileJournalOptions): 
         waiting.push({ line: writeLine(entry), resolve, reject });
         void flush();
       }),
+    tidy: () => tidyOnce(dayOf(new Date())),
   };
 }
 
@@ -84,6 +91,7 @@ async function endsInLine(file: FileHandle): Promise<boolean> {
 
 async function tidy(directory: string, keepDays: number): Promise<void> {
   const oldest = dayOf(new Date(Date.now() - keepDays * DAY_MS));
+  if (!existsSync(directory)) return;
   const old = (await listDays(directory)).filter((day) => day < oldest);
   for (const day of old) await rm(fileOf(directory, day), { force: true });
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Change, RequestPatch, Transaction } from '../app/ports.ts';
+import type { Change, NewWork, RequestPatch, Transaction } from '../app/ports.ts';
 import type { Queryable } from './connection.ts';
 
 type TaskChange = NonNullable<Change['task']>;
@@ -18,6 +18,7 @@ const COLUMNS_OF_REQUEST = {
   state: 'text',
   attention: 'text',
   completedAt: 'timestamptz',
+  closedAt: 'timestamptz',
   cancelRequestedAt: 'timestamptz',
   outcome: 'text',
   heldFrom: 'text',
@@ -64,6 +65,7 @@ function partsOf(bind: Bind, requestId: string, change: Change): ReadonlyMap<str
   const parts = new Map<string, string>();
   if (change.work !== undefined) parts.set('ours', workSql(bind, change.work));
   if (change.task !== undefined) parts.set('task', taskSql(bind, change.task, guard));
+  if (change.begins !== undefined) parts.set('begun', begunSql(bind, change.begins, guard));
   if (change.events.length > 0) parts.set('events', eventsSql(bind, { requestId, change }, guard));
   if (change.events.length > 0 || change.request !== undefined) {
     parts.set('request', requestSql(bind, { requestId, change }, guard));
@@ -83,6 +85,22 @@ function workSql(bind: Bind, { lease, next }: NonNullable<Change['work']>): stri
     reason = ${bind(next.reason, 'text')}, attempts = ${bind(next.attempts, 'int')},
     failing_since = ${bind(next.failingSince === undefined ? null : new Date(next.failingSince), 'timestamptz')}, lease = NULL, held = false
     WHERE ${ours} RETURNING id`;
+}
+
+function begunSql(bind: Bind, work: NewWork, guard: string): string {
+  const { kind, at, reason, attempts } = work.next;
+  const values = [
+    bind(work.requestId, 'text'),
+    bind(work.taskId, 'text'),
+    bind(work.connection, 'text'),
+    bind(work.projectKey, 'text'),
+    bind(kind, 'text'),
+    bind(new Date(at), 'timestamptz'),
+    bind(reason, 'text'),
+    bind(attempts, 'int'),
+  ];
+  return `INSERT INTO work (request_id, task_id, connection, project_key, kind, run_at, reason, attempts)
+    SELECT ${values.join(', ')} WHERE true ${guard}`;
 }
 
 function taskSql(bind: Bind, task: TaskChange, guard: string): string {

@@ -1,6 +1,7 @@
 import type { NewRequest } from '../app/ports.ts';
 import type { Clock } from '../domain/deadlines.ts';
 import type { Queryable } from './connection.ts';
+import { insertDataKeys } from './vault-keys.ts';
 
 type Value = string | number | boolean | Date | Uint8Array | null;
 
@@ -44,7 +45,7 @@ const INSERT = `INSERT INTO erasure_requests (${PLAIN}, project_keys, subject_re
     $${COLUMNS.length + 1}::jsonb[], $${COLUMNS.length + 2}::text[], $${COLUMNS.length + 3}::int[])
     AS given (${PLAIN}, keys, ref_hex, clock_at)`;
 
-/** Inserts requests with their events and pseudonyms, in three statements for any number of them. */
+/** Inserts requests with their keys, events and pseudonyms, in four statements for any number of them. */
 export async function insertRequests(db: Queryable, requests: readonly NewRequest[]): Promise<void> {
   if (requests.length === 0) return;
   const { clocks, places } = distinctClocks(requests);
@@ -55,6 +56,10 @@ export async function insertRequests(db: Queryable, requests: readonly NewReques
     places,
     clocks,
   ]);
+  await insertDataKeys(
+    db,
+    requests.map(({ dataKey }) => dataKey),
+  );
   await insertEvents(db, requests);
   await insertRefs(db, requests);
 }

@@ -17,7 +17,7 @@ import type { Queryable, Rows } from './connection.ts';
 
 const COLUMNS = `id, type, state, attention, outcome, held_from, held_by, regulation, channel, connection, project_keys,
   reference, subject_kind, subject_key_version, encode(subject_ref, 'hex') AS subject_ref, submitted_by, received_at,
-  created_at, updated_at, completed_at, cancel_requested_at, identity_required, identity_verified_at, approvals_needed,
+  created_at, updated_at, completed_at, closed_at, subject_destroyed_at, cancel_requested_at, identity_required, identity_verified_at, approvals_needed,
   cooling_off_ms::float8 AS cooling_off_ms, cooling_off_until, expected_tasks, clock, extended_at, event_count`;
 
 /** Apart from the columns: under a lock it is read by a statement of its own, which sees what came before the lock. */
@@ -44,6 +44,8 @@ const columns = z.object({
   created_at: z.date(),
   updated_at: z.date(),
   completed_at: z.date().nullable(),
+  closed_at: z.date().nullable(),
+  subject_destroyed_at: z.date().nullable(),
   cancel_requested_at: z.date().nullable(),
   identity_required: z.boolean(),
   identity_verified_at: z.date().nullable(),
@@ -76,6 +78,8 @@ const row = columns.transform((from): ErasureRequest => ({
   createdAt: from.created_at,
   updatedAt: from.updated_at,
   completedAt: from.completed_at,
+  closedAt: from.closed_at,
+  subjectDestroyedAt: from.subject_destroyed_at,
   cancelRequestedAt: from.cancel_requested_at,
   identityRequired: from.identity_required,
   identityVerifiedAt: from.identity_verified_at,
@@ -105,7 +109,8 @@ export function selectSql(id: string, options: { lock: boolean }): readonly stri
     `SELECT ${APPROVALS}, EXISTS (
        SELECT FROM request_subjects JOIN holds USING (ref)
        WHERE request_id = erasure_requests.id AND released_at IS NULL
-     ) AS standing_hold FROM erasure_requests WHERE id = ${literal}`,
+     ) AS standing_hold, (SELECT wrapped FROM data_keys WHERE request_id = erasure_requests.id) AS data_key
+     FROM erasure_requests WHERE id = ${literal}`,
   ];
 }
 
@@ -115,17 +120,24 @@ export function readSelected(
   [facts]: Rows,
 ): Omit<RequestScope, 'tasks' | 'usersSealed'> | undefined {
   if (first === undefined) return undefined;
-  const { approvals, ...rest } = beside.parse(facts);
+  const { approvals, standingHold, wrapped } = beside.parse(facts);
+  const request = row.parse({ ...z.looseObject({}).parse(first), approvals });
+  const { id: requestId, subjectDestroyedAt } = request;
   return {
-    request: row.parse({ ...z.looseObject({}).parse(first), approvals }),
+    request,
+    dataKey: subjectDestroyedAt === null ? { requestId, wrapped } : null,
     ...sealed.parse(first),
-    ...rest,
+    standingHold,
   };
 }
 
 const beside = z
-  .object({ approvals: z.number(), standing_hold: z.boolean() })
-  .transform(({ approvals, standing_hold: standingHold }) => ({ approvals, standingHold }));
+  .object({ approvals: z.number(), standing_hold: z.boolean(), data_key: z.instanceof(Buffer).nullable() })
+  .transform(({ approvals, standing_hold: standingHold, data_key: wrapped }) => ({
+    approvals,
+    standingHold,
+    wrapped,
+  }));
 const sealed = z
   .object({ subject_sealed: z.instanceof(Buffer).nullable() })
   .transform((from) => ({ subjectSealed: from.subject_sealed }));
@@ -141,6 +153,12 @@ export async function listRequests(db: Queryable, filter: RequestFilter): Promis
   if (filter.state !== undefined) add('state =', filter.state);
   if (filter.reference !== undefined) add('reference =', filter.reference);
   if (filter.before !== undefined) add('id <', filter.before);
+  if (filter.subjectRef !== undefined) {
+    values.push(filter.subjectRef);
+    conditions.push(
+      `id IN (SELECT request_id FROM request_subjects WHERE ref = decode($${values.length}, 'hex'))`,
+    );
+  }
   values.push(filter.limit);
   const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
   const { rows } = await db.query(

@@ -4,6 +4,7 @@ import type { ImportTransaction } from '../app/ports/imports.ts';
 import type { KeyTransaction } from '../app/ports/keys.ts';
 import type { LifeTransaction } from '../app/ports/life.ts';
 import type { PackageStore, PackageTransaction } from '../app/ports/packages.ts';
+import type { VaultStore, VaultTransaction } from '../app/ports/vault.ts';
 import type { ErasureRequest } from '../domain/request.ts';
 import * as adminEvents from './admin-events.ts';
 import * as apiKeys from './api-keys.ts';
@@ -22,6 +23,7 @@ import * as packages from './packages.ts';
 import * as requests from './requests.ts';
 import * as subjects from './subjects.ts';
 import * as tasks from './tasks.ts';
+import * as vaultKeys from './vault-keys.ts';
 import * as work from './work.ts';
 
 /** The store on a pool of Postgres connections. Every failure to reach the database is a StoreUnavailableError. */
@@ -66,6 +68,7 @@ export function createStore(pool: pg.Pool): Store {
     useApiKey: (use) => available(useApiKey(pool, use)),
     listApiKeys: () => available(apiKeys.listApiKeys(pool)),
     listAdminEventBytes: (page) => available(adminEvents.listAdminEventBytes(pool, page)),
+    ...vaultStore(pool),
     ping: async () => {
       await available(pool.query('SELECT 1'));
     },
@@ -91,6 +94,7 @@ function openTransaction(db: Queryable, now: Date): Transaction {
     ...packageTransaction(db),
     ...keyTransaction(db),
     ...importTransaction(db),
+    ...vaultTransaction(db),
   };
 }
 
@@ -155,6 +159,27 @@ function keyTransaction(db: Queryable): KeyTransaction {
     replaceToken: (id, change) => apiKeys.replaceToken(db, { id, ...change }),
     lockAdminTrail: () => adminEvents.lockAdminTrail(db),
     insertAdminEvent: (event) => adminEvents.insertAdminEvent(db, event),
+  };
+}
+
+function vaultStore(pool: pg.Pool): VaultStore {
+  return {
+    listVaultKeys: () => available(vaultKeys.listVaultKeys(pool)),
+    insertVaultKeys: (keys) => available(vaultKeys.insertVaultKeys(pool, keys)),
+    findEarlySeal: () => available(vaultKeys.findEarlySeal(pool)),
+    findOtherMaster: (masterIds) => available(vaultKeys.findOtherMaster(pool, masterIds)),
+  };
+}
+
+function vaultTransaction(db: Queryable): VaultTransaction {
+  return {
+    lockDataKeys: (of) => vaultKeys.lockDataKeys(db, of),
+    lockVaultKeys: ({ notBy }) => vaultKeys.lockVaultKeys(db, notBy),
+    replaceDataKeys: (keys) => vaultKeys.replaceDataKeys(db, keys),
+    replaceVaultKeys: (keys) => vaultKeys.replaceVaultKeys(db, keys),
+    destroySubject: (requestId) => vaultKeys.destroySubject(db, requestId),
+    listLooks: (requestId) => vaultKeys.listLooks(db, requestId),
+    deleteLooks: (requestId) => vaultKeys.deleteLooks(db, requestId),
   };
 }
 

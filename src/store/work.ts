@@ -63,7 +63,7 @@ export async function deleteWork(db: Queryable, lease: WorkLease): Promise<boole
 
 /** Work that is there already stays as it is: a worker may hold it. */
 export async function restoreWork(db: Queryable, work: readonly NewWork[]): Promise<void> {
-  await insertRows(db, work, 'ON CONFLICT (request_id, task_id) DO NOTHING');
+  await insertRows(db, work, "ON CONFLICT (request_id, task_id, (kind = 'destroy')) DO NOTHING");
 }
 
 /** Work that a worker holds is left to it; so is a submission whose answer never came, since it may have arrived. */
@@ -76,10 +76,10 @@ export async function deleteUnbegunWork(db: Queryable, requestId: string): Promi
 }
 
 export async function deleteWorkOf(db: Queryable, requestId: string, taskId: string | null): Promise<void> {
-  await db.query('DELETE FROM work WHERE request_id = $1 AND task_id IS NOT DISTINCT FROM $2', [
-    requestId,
-    taskId,
-  ]);
+  await db.query(
+    `DELETE FROM work WHERE request_id = $1 AND task_id IS NOT DISTINCT FROM $2 AND kind <> 'destroy'`,
+    [requestId, taskId],
+  );
 }
 
 /** Work of these kinds that no worker holds becomes another kind, due now. */
@@ -116,12 +116,16 @@ const claimed = z.array(
     .transform(({ project_key: projectKey, ...rest }): HandedOut => ({ ...rest, projectKey })),
 );
 
+/** So many destructions are in workers' hands at a time: after an update all of the past may be due at once. */
+const DESTRUCTIONS_OUT = 20;
+
 /**
  * Leases what is due of one connection, in batches, past rows that others are leasing just now. The lease's end is the
  * row's new run_at, so work whose holder died is due again by itself. Nothing is leased while `max` are out (dispatchers
  * that look in the same instant may go over it together, each by at most `max`), nor what needs calls while the connection
  * is paused or shut; of one that is to be tried again, one piece at a time. Polls have room of their own, `maxPolls`: they go
- * by the hundred into one job, and come apart where they get in one by one. Looks at who was erased come after all else.
+ * by the hundred into one job, and come apart where they get in one by one. Looks at who was erased come after all else. Destructions of identifiers need no server
+ * and no connection: whoever looks takes some, however many are due.
  */
 export async function claimDueWork(db: Queryable, limits: HandOutLimits): Promise<readonly HandedOut[]> {
   const { rows } = await db.query(
@@ -132,7 +136,7 @@ export async function claimDueWork(db: Queryable, limits: HandOutLimits): Promis
        SELECT most, most IS NULL AS is_good FROM (SELECT (SELECT most FROM allowed) AS most) AS told
      ), out AS (
        SELECT count(*) AS of_all, count(*) FILTER (WHERE kind = 'poll') AS of_polls
-       FROM work WHERE lease IS NOT NULL AND connection = $1 AND run_at > now()
+       FROM work WHERE lease IS NOT NULL AND connection = $1 AND run_at > now() AND kind <> 'destroy'
      ), room AS (
        SELECT is_good,
          GREATEST(0, LEAST($3, most) - CASE WHEN is_good THEN of_all - of_polls ELSE of_all END) AS free,
@@ -140,7 +144,8 @@ export async function claimDueWork(db: Queryable, limits: HandOutLimits): Promis
        FROM mood, out
      ), due AS (
        SELECT id FROM work
-       WHERE run_at <= now() AND connection = $1 AND kind <> 'sentinel' AND (kind <> 'poll' OR NOT (SELECT is_good FROM room))
+       WHERE run_at <= now() AND connection = $1 AND kind <> 'sentinel' AND kind <> 'destroy'
+         AND (kind <> 'poll' OR NOT (SELECT is_good FROM room))
        ORDER BY run_at LIMIT (SELECT free FROM room) FOR UPDATE SKIP LOCKED
      ), polls AS (
        SELECT id FROM work WHERE run_at <= now() AND connection = $1 AND kind = 'poll'
@@ -152,9 +157,17 @@ export async function claimDueWork(db: Queryable, limits: HandOutLimits): Promis
        SELECT id FROM work
        WHERE kind IN ('package', 'expire_package') AND run_at <= now() AND connection = $1 AND EXISTS (SELECT FROM allowed)
        ORDER BY run_at LIMIT $3 FOR UPDATE SKIP LOCKED
+     ), destructions AS (
+       SELECT id FROM work WHERE kind = 'destroy' AND run_at <= now()
+       ORDER BY run_at LIMIT (
+         SELECT LEAST($3, GREATEST(0, ${DESTRUCTIONS_OUT} - count(*)))
+         FROM work WHERE kind = 'destroy' AND lease IS NOT NULL AND run_at > now()
+       ) FOR UPDATE SKIP LOCKED
      )
      UPDATE work SET lease = gen_random_uuid(), held = false, run_at = now() + $2 * interval '1 millisecond'
-     FROM (SELECT id FROM due UNION SELECT id FROM polls UNION SELECT id FROM looks UNION SELECT id FROM without_calls) AS ours WHERE work.id = ours.id
+     FROM (SELECT id FROM due UNION SELECT id FROM polls UNION SELECT id FROM looks UNION SELECT id FROM without_calls
+       UNION SELECT id FROM destructions) AS ours
+     WHERE work.id = ours.id
      RETURNING work.id, work.lease, work.kind, work.connection, work.project_key`,
     [limits.connection, limits.handOutMs, limits.max, limits.maxPolls],
   );
@@ -240,8 +253,8 @@ const waiting = z.array(
 );
 
 /**
- * What waits, and why: work that is due but kept back waits for its connection. Looks at who was erased are nothing that a
- * request waits for.
+ * What waits, and why: work that is due but kept back waits for its connection. Looks at who was erased, and the destruction
+ * of identifiers, are nothing that a request waits for.
  */
 export async function listWaiting(db: Queryable, requestIds: readonly string[]): Promise<readonly Waiting[]> {
   const { rows } = await db.query(
@@ -254,7 +267,7 @@ export async function listWaiting(db: Queryable, requestIds: readonly string[]):
        FROM connection_states
        WHERE name = work.connection AND (paused_at IS NOT NULL OR shut_until IS NOT NULL)
      ) AS gate ON true
-     WHERE request_id = ANY ($1) AND kind <> 'sentinel'`,
+     WHERE request_id = ANY ($1) AND kind NOT IN ('sentinel', 'destroy')`,
     [requestIds],
   );
   return waiting.parse(rows);

@@ -77,7 +77,7 @@ async function made({ id }: ImportView) {
 async function subjectOf(requestId: string) {
   const scope = await stage.deps.store.findScope(requestId);
   if (scope?.subjectSealed == null) throw new Error('there is no such subject');
-  return stage.deps.vault.openSubject(requestId, scope.subjectSealed);
+  return stage.deps.vault.boxOf(scope.dataKey).openSubject(requestId, scope.subjectSealed);
 }
 
 const errorsOf = ({ errors }: ImportView) =>

@@ -256,10 +256,12 @@ describe('with nobody to carry requests out:', () => {
     it('is gone once it is kept no longer: 410, and no event', async () => {
       const { id } = await submit();
       const before = await stage.trail(id);
-      await stage.database.pool.query('ALTER TABLE erasure_requests ALTER subject_sealed DROP NOT NULL');
-      await stage.database.pool.query('UPDATE erasure_requests SET subject_sealed = NULL WHERE id = $1', [
-        id,
-      ]);
+      await stage.database.pool.query(
+        `UPDATE erasure_requests SET subject_sealed = NULL, note_sealed = NULL, subject_destroyed_at = now(),
+           state = 'cancelled', closed_at = now()
+         WHERE id = $1`,
+        [id],
+      );
       const answer = await read(id);
       expect([answer.status, problemIn(answer).code]).toEqual([410, 'SUBJECT_GONE']);
       expect(await stage.trail(id)).toEqual(before);

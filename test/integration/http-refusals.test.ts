@@ -571,9 +571,12 @@ describe('what nobody foresaw', () => {
   it('is 500 and says no more; the log says where it arose, without its text', async () => {
     const vault: Deps['vault'] = {
       ...stage.deps.vault,
-      sealSubject: (_id, subject) => {
-        throw new TypeError(`cannot seal ${JSON.stringify(subject)}`);
-      },
+      boxOf: (key) => ({
+        ...stage.deps.vault.boxOf(key),
+        sealSubject: (_id, subject) => {
+          throw new TypeError(`cannot seal ${JSON.stringify(subject)}`);
+        },
+      }),
     };
     const broken = await openApi(stage, { parts: { vault } });
     const before = await stored();

@@ -35,7 +35,7 @@ const requestCount = () => count('erasure_requests');
 async function sealedUserId(requestId: string): Promise<string | undefined> {
   const scope = await stage.deps.store.findScope(requestId);
   if (scope?.subjectSealed == null) throw new Error('there is no such subject');
-  return stage.deps.vault.openSubject(requestId, scope.subjectSealed).userId;
+  return stage.deps.vault.boxOf(scope.dataKey).openSubject(requestId, scope.subjectSealed).userId;
 }
 
 describe('a submission', () => {

@@ -26,7 +26,9 @@ beforeEach(async () => {
   const parts = { journal: createFileJournal({ directory, keepDays: 1 }) };
   before = await openStage({ backend, masterKey, parts });
   // A backup from before the first request is a database without any.
-  restored = await openStage({ backend, masterKey, rules: [{ approval: 'two', identity: 'required' }] });
+  const vaultKeys = await before.deps.store.listVaultKeys();
+  const rules = [{ approval: 'two', identity: 'required' }] as const;
+  restored = await openStage({ backend, masterKey, vaultKeys, rules });
 });
 afterEach(async () => {
   await Promise.all([before.close(), restored.close()]);

@@ -149,10 +149,15 @@ const COMPANIONS: Readonly<Record<string, Row>> = {
   'access_packages.state.ready': { ready_at: NOW, expires_at: NOW, manifest_sealed: Buffer.alloc(40) },
   'access_packages.state.downloaded': { downloaded_at: NOW },
   'erasure_requests.state.needs_attention': { attention: 'no_projects' },
-  'erasure_requests.state.completed': { completed_at: NOW, outcome: 'erased' },
+  'erasure_requests.state.completed': { completed_at: NOW, closed_at: NOW, outcome: 'erased' },
+  'erasure_requests.state.refused': { closed_at: NOW },
+  'erasure_requests.state.cancelled': { closed_at: NOW },
   'erasure_requests.state.on_hold': { held_from: 'erasing', held_by: 'person' },
   ...Object.fromEntries(
-    OUTCOMES.map((word) => [`erasure_requests.outcome.${word}`, { state: 'completed', completed_at: NOW }]),
+    OUTCOMES.map((word) => [
+      `erasure_requests.outcome.${word}`,
+      { state: 'completed', completed_at: NOW, closed_at: NOW },
+    ]),
   ),
   ...Object.fromEntries(
     HOLDERS.map((word) => [`erasure_requests.held_by.${word}`, { state: 'on_hold', held_from: 'erasing' }]),
@@ -288,8 +293,9 @@ describe('a row', () => {
 
   it('of a request says why a person is needed, how it ended and who holds it, each exactly when it is so', async () => {
     for (const state of REQUEST_STATES) {
+      const closed = ['completed', 'refused', 'cancelled'].includes(state) ? { closed_at: NOW } : {};
       const takes = async (row: Row) =>
-        (await refusalOf('erasure_requests', { state, ...row })) === undefined;
+        (await refusalOf('erasure_requests', { state, ...closed, ...row })) === undefined;
       const attention = 'no_projects';
       const completed = { completed_at: NOW, outcome: 'erased' };
       const held = { held_from: 'erasing', held_by: 'person' };
@@ -303,14 +309,42 @@ describe('a row', () => {
     }
   });
 
+  it('of a request says when it was closed exactly when it is, and only then loses its subject, whole', async () => {
+    const done = { completed_at: NOW, outcome: 'erased' };
+    const takes = async (row: Row) => (await refusalOf('erasure_requests', row)) === undefined;
+    for (const state of ['completed', 'refused', 'cancelled'] as const) {
+      const closed = { state, closed_at: NOW, ...(state === 'completed' && done) };
+      const gone = { ...closed, subject_sealed: null, subject_destroyed_at: NOW };
+      expect([state, await takes(closed), await takes({ ...closed, closed_at: null })]).toEqual([
+        state,
+        true,
+        false,
+      ]);
+      expect([state, await takes(gone)]).toEqual([state, true]);
+      expect(await takes({ ...gone, note_sealed: Buffer.alloc(40) })).toBe(false);
+      expect(await takes({ ...gone, subject_destroyed_at: null })).toBe(false);
+      expect(await takes({ ...gone, subject_sealed: Buffer.alloc(40) })).toBe(false);
+    }
+    expect(await takes({ state: 'erasing', closed_at: NOW })).toBe(false);
+    expect(await takes({ state: 'erasing', subject_sealed: null, subject_destroyed_at: NOW })).toBe(false);
+  });
+
+  it('of work is one for each task and one for the request; beside them there is one that destroys', async () => {
+    const takes = async (row: Row) => (await refusalOf('work', row)) === undefined;
+    expect(await takes({ task_id: 'tk_1' })).toBe(false);
+    expect(await takes({ task_id: null })).toBe(true);
+    expect(await takes({ task_id: 'tk_1', kind: 'destroy' })).toBe(true);
+  });
+
   it('of who asks for access alone is never about to be erased', async () => {
     const takes = async (row: Row) =>
       (await refusalOf('erasure_requests', { type: 'access', ...row })) === undefined;
     expect(await takes({ state: 'gathering' })).toBe(true);
     expect(await takes({ state: 'erasing' })).toBe(false);
     expect(await takes({ state: 'on_hold', held_from: 'erasing', held_by: 'person' })).toBe(false);
-    expect(await takes({ state: 'completed', completed_at: NOW, outcome: 'erased' })).toBe(false);
-    expect(await takes({ state: 'completed', completed_at: NOW, outcome: 'access_provided' })).toBe(true);
+    const completed = { state: 'completed', completed_at: NOW, closed_at: NOW };
+    expect(await takes({ ...completed, outcome: 'erased' })).toBe(false);
+    expect(await takes({ ...completed, outcome: 'access_provided' })).toBe(true);
   });
 
   it('of a task says why exactly when it is stuck', async () => {

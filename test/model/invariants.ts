@@ -298,6 +298,8 @@ function judgeWork(part: Part): string[] {
   const { request, tasks, work } = part;
   const problems = judgeLooks(part);
   if (CLOSED.has(request.state)) return [...problems, ...judgeWorkOfClosed(part)];
+  if (hasWork(part, 'destroy', null))
+    problems.push('it is open, and its identifiers are about to be destroyed');
   const hasDiscovery = work.some(({ kind }) => kind === 'discover');
   const needsDiscovery = ['cooling_off', 'discovering'].includes(request.state);
   if (needsDiscovery && !hasDiscovery) problems.push('nobody looks for its subject');
@@ -319,14 +321,18 @@ function judgeLooks(part: Part): string[] {
     .map(({ state }) => `whether a task that is ${state} is looked at again is wrong`);
 }
 
-function judgeWorkOfClosed({ request, tasks, work, packages }: Part): string[] {
+function judgeWorkOfClosed(part: Part): string[] {
+  const { request, tasks, work, packages } = part;
   // Who closes what could not be gathered whole leaves tasks that were never begun.
   const closed = packages.length > 0 && request.outcome === 'closed_by_decision';
   const open = tasks
     .filter(({ state }) => UNDER_WAY.has(state) && !(closed && state === 'pending'))
     .map(({ state }) => state);
-  const left = work.filter(({ kind }) => kind !== 'expire_package' && kind !== 'sentinel');
+  const left = work.filter(
+    ({ kind }) => kind !== 'expire_package' && kind !== 'sentinel' && kind !== 'destroy',
+  );
   return [
+    ...(hasWork(part, 'destroy', null) ? [] : ['it is closed, and its identifiers are kept for ever']),
     ...(open.length > 0 ? [`it is closed with tasks that are ${open.join(', ')}`] : []),
     ...(left.length > 0 ? [`it is closed with work: ${JSON.stringify(left)}`] : []),
   ];

@@ -16,6 +16,7 @@ const FAULTY: Readonly<Record<HandedOut['kind'], readonly Partial<Faults>[]>> = 
   gather: [{ jobHiccup404: { listSessionEvents: 1 } }, { errors500: 1 }],
   package: [],
   sentinel: [],
+  destroy: [],
   submit: [
     { cutAfterDelete: 1 },
     { errors500: 1 },
@@ -224,12 +225,12 @@ const workRows = z.array(
   z.object({ id: z.string(), request_id: z.string(), kind: z.string(), state: z.string() }),
 );
 
-/** Work that somebody could be handed out: all there is, but for what cools off, and looks weeks away. Whoever holds it has lost it then. */
+/** Work that somebody could be handed out: all there is, but for what cools off, and looks and destructions weeks away. Whoever holds it has lost it then. */
 async function listWork({ stage, run }: World) {
   const cooling = run.model.requests.filter(({ coolingOver }) => !coolingOver).map(({ id }) => id);
   const { rows } = await stage.database.pool.query(
     `SELECT work.id, request_id, kind, state FROM work JOIN erasure_requests r ON r.id = request_id
-     WHERE kind <> 'sentinel' AND NOT (state = 'cooling_off' AND request_id = ANY ($1)) ORDER BY work.id`,
+     WHERE kind NOT IN ('sentinel', 'destroy') AND NOT (state = 'cooling_off' AND request_id = ANY ($1)) ORDER BY work.id`,
     [cooling],
   );
   return workRows.parse(rows);

@@ -23,7 +23,7 @@ const requestRows = z.array(
     event_count: z.number(),
     /** Of its tasks. */
     attentions: z.array(z.string()),
-    /** What is still to be done; looks at who was erased are weeks away. */
+    /** What is still to be done; looks at who was erased and destructions are weeks away. */
     work: z.array(z.string()),
   }),
 );
@@ -34,7 +34,7 @@ export async function readRequests(pool: pg.Pool): Promise<ReadonlyMap<string, R
     `SELECT id, state, attention, event_count,
        ARRAY(SELECT attention FROM tasks WHERE request_id = request.id AND attention IS NOT NULL) AS attentions,
        ARRAY(SELECT kind || ' (' || reason || ')' FROM work
-         WHERE request_id = request.id AND kind <> 'sentinel') AS work
+         WHERE request_id = request.id AND kind NOT IN ('sentinel', 'destroy')) AS work
      FROM erasure_requests AS request`,
   );
   return new Map(requestRows.parse(rows).map((row) => [row.id, row]));

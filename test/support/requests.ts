@@ -19,6 +19,8 @@ export function request(changes: Partial<ErasureRequest> = {}): ErasureRequest {
     createdAt: new Date(NOON),
     updatedAt: new Date(NOON),
     completedAt: null,
+    closedAt: null,
+    subjectDestroyedAt: null,
     cancelRequestedAt: null,
     outcome: null,
     heldFrom: null,

@@ -6,6 +6,7 @@ import type { PolicyRule } from '../../src/config.ts';
 import { policyOf } from '../../src/policy-of.ts';
 import { createApiKey } from '../../src/app/create-api-key.ts';
 import type { Connection, Deps } from '../../src/app/ports.ts';
+import type { WrappedKey } from '../../src/app/ports/vault.ts';
 import type { RequestView } from '../../src/app/request-schema.ts';
 import { listRequests, showRequest } from '../../src/app/show-request.ts';
 import { submitRequest } from '../../src/app/submit-request.ts';
@@ -22,7 +23,7 @@ import { createConnectionGate, type GateOptions } from '../../src/app/connection
 import { createGateStore } from '../../src/store/connection-states.ts';
 import { createPool } from '../../src/store/connection.ts';
 import { createStore } from '../../src/store/store.ts';
-import { createVault } from '../../src/vault/vault.ts';
+import { openVault } from '../../src/vault/open-vault.ts';
 import { startWorker } from '../../workers/start-worker.ts';
 import { openTestLog, type TestLog } from './log.ts';
 import { createTestDatabase, createTestFolder, type TestDatabase } from './postgres.ts';
@@ -66,6 +67,8 @@ export interface StageOptions {
   readonly withoutWorker?: boolean;
   /** Shared with worker processes that the test starts itself. */
   readonly masterKey?: Uint8Array;
+  /** Those of another stage, as a database has them that was restored from its backup. */
+  readonly vaultKeys?: readonly WrappedKey[];
 }
 
 /** The service on real parts inside this process: database, queue, worker, sandbox. */
@@ -140,10 +143,12 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   });
   const store = createStore(pool);
   const ledger = openTestLog(pool);
+  await store.insertVaultKeys(options.vaultKeys ?? []);
   let nudge: () => void = () => undefined;
   const deps: Deps = {
     store,
-    vault: createVault({ masterKey: options.masterKey ?? randomBytes(32), tenant: 'default' }),
+    vault: await openVault(store, { masterKeys: [options.masterKey ?? randomBytes(32)], tenant: 'default' }),
+    retentionMs: 30 * 86_400_000,
     encodeEvent,
     journal: createFileJournal({ directory: await createTestFolder(), keepDays: 1 }),
     ledger: { store: ledger.log, certifier: ledger.certifier },
@@ -296,12 +301,13 @@ async function trail(deps: Deps, requestId: string): Promise<readonly TrailEvent
     .parse(bytes?.map((event): unknown => JSON.parse(Buffer.from(event).toString('utf8'))));
 }
 
-const AFTER_THE_END = /^(subject\.read|certificate\.issued|package\.[a-z_]+|task\.sentinel_[a-z]+)$/;
+const AFTER_THE_END =
+  /^(subject\.read|certificate\.issued|package\.[a-z_]+|task\.sentinel_[a-z]+|request\.(destruction_put_off|subject_destroyed))$/;
 
 /**
  * What holds of every trail: no gap; each change starts from where the one before ended; the states it ends in are
  * the states that are stored; the event that closes a request counts those so far, and after it only readings come, looks at
- * who was erased, and what becomes of its access package.
+ * who was erased, what becomes of its access package, and the destruction of its identifiers.
  */
 export function checkTrail(view: RequestView, events: readonly TrailEvent[]): void {
   const problems: string[] = [];

@@ -1,5 +1,6 @@
+import { z } from 'zod';
 import type { Connection, Deps, HandedOut } from '../../src/app/ports.ts';
-import type { WorkKind } from '../../src/domain/work.ts';
+import { WORK_KINDS, type WorkKind } from '../../src/domain/work.ts';
 import type { WorkerContext } from '../../workers/context.ts';
 import { HeldWork } from '../../workers/held-work.ts';
 import { ServerMemory } from '../../workers/server-memory.ts';
@@ -83,7 +84,8 @@ function eachCall<T extends object>(target: T, before: (call: string) => Promise
 }
 
 /**
- * Does the next piece of a request's work, whenever it is due; other requests' work stays where it is.
+ * Does the next piece of a request's work, whenever it is due, but for the destruction of its identifiers; other requests' work
+ * stays where it is.
  *
  * @returns its kind; undefined when the request has no work that nobody holds
  */
@@ -94,8 +96,8 @@ export async function doNext(
 ): Promise<WorkKind | undefined> {
   await database.pool.query(
     `UPDATE work SET run_at = now() + CASE WHEN work.id = first.id THEN interval '-1 second' ELSE interval '1 hour' END
-     FROM (SELECT (SELECT id FROM work WHERE request_id = $1 AND lease IS NULL ORDER BY run_at, id LIMIT 1) AS id) AS first
-     WHERE lease IS NULL`,
+     FROM (SELECT (SELECT id FROM work WHERE request_id = $1 AND lease IS NULL AND kind <> 'destroy' ORDER BY run_at, id LIMIT 1) AS id) AS first
+     WHERE lease IS NULL AND kind <> 'destroy'`,
     [requestId],
   );
   const [work] = await deps.store.claimDueWork({
@@ -107,4 +109,27 @@ export async function doNext(
   if (work === undefined) return undefined;
   await runner.run(work, () => Promise.resolve(undefined));
   return work.kind;
+}
+
+const handedOut = z.array(
+  z.object({ id: z.string(), lease: z.string(), kind: z.enum(WORK_KINDS), connection: z.string() }),
+);
+
+/** Hands out the destruction of a request's identifiers, whenever it is due, as often as said. */
+export async function destroyNow(
+  { database }: Pick<Stage, 'database'>,
+  runner: StepRunner,
+  of: { requestId: string; deliveries?: number },
+): Promise<void> {
+  const { rows } = await database.pool.query(
+    `UPDATE work SET lease = gen_random_uuid(), held = false, run_at = now() + interval '1 minute'
+     WHERE request_id = $1 AND kind = 'destroy' RETURNING id, lease, kind, connection`,
+    [of.requestId],
+  );
+  const [work] = handedOut.parse(rows);
+  if (work === undefined) throw new Error('nothing is to be destroyed');
+  const delivered = Array.from({ length: of.deliveries ?? 1 }, () =>
+    runner.run({ ...work, projectKey: null }, () => Promise.resolve(undefined)),
+  );
+  await Promise.all(delivered);
 }

@@ -58,6 +58,7 @@ describe('the environment alone', () => {
       queue: { kind: 'postgres' },
       queuePrefix: 'lethe',
       masterKey: undefined,
+      otherMasterKeys: [],
       dataDirectory: join(cwd, '.lethe'),
       connections: [
         {
@@ -83,8 +84,9 @@ describe('the environment alone', () => {
       rounds: { max: 50, maxFailedJobs: 3 },
       policy: { maxMatches: 5, emailLocalPart: 'exact', waitForLiveMinutes: 60, rules: [] },
       access: { expiresAfterDays: 7 },
-      journal: { directory: join(cwd, '.lethe', 'journal'), keepDays: 35 },
       evidence: { origin: 'lethe/default', sealIntervalMs: 1_000 },
+      journal: { directory: join(cwd, '.lethe', 'journal'), keepDays: 30 },
+      retention: { identifiersAfterCompletionDays: 30 },
       sentinel: { days: [1, 7, 30] },
       worker: {
         leaseMs: 30_000,
@@ -293,6 +295,7 @@ connections:
       'OPENREPLAY_URL',
       'OPENREPLAY_API_KEY',
       'LETHE_MASTER_KEY',
+      'LETHE_OTHER_MASTER_KEYS',
       'LETHE_LOG_LEVEL',
       'LETHE_TIME_ZONE',
       'LETHE_COUNTRY',
@@ -550,7 +553,8 @@ describe('fields', () => {
     ['[1, 1]', false],
     ['7', false],
   ])('sentinel.days %s', (days, valid) => {
-    const run = () => load(`sentinel: { days: ${days} }\n${CONNECTION}`);
+    const run = () =>
+      load(`sentinel: { days: ${days} }\nretention: { identifiersAfterCompletionDays: 3650 }\n${CONNECTION}`);
     if (valid) expect(run().sentinel.days).toEqual(JSON.parse(days));
     else expect(placesOf(run)).toEqual(['1|sentinel.days']);
   });
@@ -602,6 +606,44 @@ describe('fields', () => {
     const run = () => load(`masterKey: ${JSON.stringify(value)}\n${CONNECTION}`);
     if (valid) expect(run().masterKey).toEqual(new Uint8Array(MASTER_BYTES));
     else expect(placesOf(run)).toEqual(['1|masterKey']);
+  });
+
+  it('otherMasterKeys are as many as are given, from the variable too, and not one that is wrong', () => {
+    const keys = [1, 2].map((byte) => Buffer.alloc(32, byte));
+    const given = keys.map((key) => key.toString('base64')).join(', ');
+    const expected = keys.map((key) => new Uint8Array(key));
+    expect(load(`otherMasterKeys: '${given}'\n${CONNECTION}`).otherMasterKeys).toEqual(expected);
+    expect(load(CONNECTION, { LETHE_OTHER_MASTER_KEYS: given }).otherMasterKeys).toEqual(expected);
+    expect(load(CONNECTION, { LETHE_OTHER_MASTER_KEYS: '' }).otherMasterKeys).toEqual([]);
+    for (const wrong of [`${given},`, `${given},x`, given.replace(', ', ' ')])
+      expect(placesOf(() => load(CONNECTION, { LETHE_OTHER_MASTER_KEYS: wrong }))).toEqual([
+        '-|LETHE_OTHER_MASTER_KEYS',
+      ]);
+  });
+
+  it.each([
+    [
+      'retention: { identifiersAfterCompletionDays: 29 }',
+      '1|retention.identifiersAfterCompletionDays|at least sentinel.days (30)',
+    ],
+    ['sentinel: { days: [1, 31] }', '1|sentinel.days|at most retention.identifiersAfterCompletionDays (30)'],
+    [
+      'access: { expiresAfterDays: 31 }',
+      '1|access.expiresAfterDays|at most retention.identifiersAfterCompletionDays (30)',
+    ],
+  ])('nothing needs identifiers for longer than they are kept: %s', (yaml, problem) => {
+    expect(problemsOf(() => load(`${yaml}\n${CONNECTION}`))).toEqual([problem]);
+  });
+
+  it('a retention may be as short as nothing needs it for longer', () => {
+    const retention = 'retention: { identifiersAfterCompletionDays: 1 }';
+    const run = () =>
+      load(`${retention}\nsentinel: { days: [] }\naccess: { expiresAfterDays: 1 }\n${CONNECTION}`);
+    expect(run().retention.identifiersAfterCompletionDays).toBe(1);
+    const both = load(
+      `retention: { identifiersAfterCompletionDays: 60 }\nsentinel: { days: [60] }\n${CONNECTION}`,
+    );
+    expect(both.sentinel.days).toEqual([60]);
   });
 
   it('masterKey: every 32 bytes come back from hex and base64, no other length does', () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { LetheError } from '../../src/domain/errors.ts';
-import { localMasterKey, writeOnce } from '../../src/local-secrets.ts';
+import { localMasterKeys, writeOnce } from '../../src/local-secrets.ts';
 
 let home = '';
 let directory = '';
@@ -29,7 +29,9 @@ async function errorOf(promise: Promise<unknown>): Promise<unknown> {
 
 describe('the local master key', () => {
   it('is made once: 32 bytes, in a file and a folder that only the owner may read', async () => {
-    const { key, path, made } = await localMasterKey(directory);
+    const { keys, path, made } = await localMasterKeys(directory);
+    const [key, ...more] = keys;
+    expect(more).toEqual([]);
     expect({ length: key.length, path, made }).toEqual({
       length: 32,
       path: join(directory, 'master-key'),
@@ -41,31 +43,38 @@ describe('the local master key', () => {
   });
 
   it('is the same at every later start', async () => {
-    const first = await localMasterKey(directory);
-    const second = await localMasterKey(directory);
+    const first = await localMasterKeys(directory);
+    const second = await localMasterKeys(directory);
     expect(second).toEqual({ ...first, made: false });
   });
 
   it('is another one in another folder', async () => {
     const [one, other] = await Promise.all([
-      localMasterKey(join(home, 'a')),
-      localMasterKey(join(home, 'b')),
+      localMasterKeys(join(home, 'a')),
+      localMasterKeys(join(home, 'b')),
     ]);
-    expect(one.key).not.toEqual(other.key);
+    expect(one.keys).not.toEqual(other.keys);
   });
 
   it('is shared by all that start at once, made by one of them, and whole for each', async () => {
-    const starts = await Promise.all(Array.from({ length: 20 }, () => localMasterKey(directory)));
-    expect(new Set(starts.map(({ key }) => Buffer.from(key).toString('hex'))).size).toBe(1);
+    const starts = await Promise.all(Array.from({ length: 20 }, () => localMasterKeys(directory)));
+    expect(new Set(starts.map(({ keys }) => Buffer.from(keys[0]).toString('hex'))).size).toBe(1);
     expect(starts.filter(({ made }) => made)).toHaveLength(1);
-    expect(starts[0]?.key).toHaveLength(32);
+    expect(starts[0]?.keys[0]).toHaveLength(32);
     expect(readdirSync(directory)).toEqual(['master-key']);
   });
 
   it('is read without the line end, too', async () => {
-    const { key, path } = await localMasterKey(directory);
-    writeFileSync(path, Buffer.from(key).toString('base64'));
-    expect((await localMasterKey(directory)).key).toEqual(key);
+    const { keys, path } = await localMasterKeys(directory);
+    writeFileSync(path, Buffer.from(keys[0]).toString('base64'));
+    expect((await localMasterKeys(directory)).keys).toEqual(keys);
+  });
+
+  it('is the first of several lines; the others are given after it', async () => {
+    const { keys, path } = await localMasterKeys(directory);
+    const next = Buffer.alloc(32, 7);
+    writeFileSync(path, `${next.toString('base64')}\r\n\n${readFileSync(path, 'utf8')}`);
+    expect((await localMasterKeys(directory)).keys).toEqual([next, ...keys]);
   });
 
   const good = Buffer.alloc(32, 0x5a).toString('base64');
@@ -79,9 +88,9 @@ describe('the local master key', () => {
     ['a key with a stray character', `!${good}`],
     ['a key broken over two lines', `${good.slice(0, 20)}\n${good.slice(20)}`],
   ])('is refused when the file holds %s, and the file is left as it is', async (_name, content) => {
-    const { path } = await localMasterKey(directory);
+    const { path } = await localMasterKeys(directory);
     writeFileSync(path, content);
-    const error = await errorOf(localMasterKey(directory));
+    const error = await errorOf(localMasterKeys(directory));
     expect(error).toBeInstanceOf(LetheError);
     expect(error).toMatchObject({ code: 'MASTER_KEY_INVALID', message: expect.stringContaining(path) });
     if (content.trim() !== '') expect(String(error)).not.toContain(content.trim());
@@ -89,11 +98,11 @@ describe('the local master key', () => {
   });
 
   it('is never where a crash left an unfinished file', async () => {
-    const { path } = await localMasterKey(directory);
+    const { path } = await localMasterKeys(directory);
     rmSync(path);
     writeFileSync(`${path}.0b1c`, good.slice(0, 10));
-    const { key, made } = await localMasterKey(directory);
-    expect([key.length, made]).toEqual([32, true]);
+    const { keys, made } = await localMasterKeys(directory);
+    expect([keys[0].length, made]).toEqual([32, true]);
   });
 });
 

@@ -5,14 +5,22 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Vault } from '../../src/app/ports.ts';
+import type { Box } from '../../src/app/ports/vault.ts';
 import { ConfigError, loadConfig } from '../../src/config.ts';
 import { LetheError } from '../../src/domain/errors.ts';
 import type { SubjectRef } from '../../src/domain/request.ts';
-import { createVault, VaultUnreadableError } from '../../src/vault/vault.ts';
+import { VaultUnreadableError } from '../../src/vault/cipher.ts';
+import { derivedKeys } from '../../src/vault/lasting-keys.ts';
+import { createMasterKeys } from '../../src/vault/master-keys.ts';
+import { createVault } from '../../src/vault/vault.ts';
 
 const MASTER = Buffer.from(Array.from({ length: 32 }, (_, index) => index * 7));
 const OTHER_MASTER = Buffer.from(MASTER).fill(1, 31);
-const vault = createVault({ masterKey: MASTER, tenant: 'default' });
+/** As a database has it that was in use before there were keys of the vault: what follows from the master key. */
+const vaultOf = (masterKey: Uint8Array, tenant = 'default'): Vault =>
+  createVault({ masters: createMasterKeys([masterKey]), keys: derivedKeys(masterKey), tenant });
+const vault = vaultOf(MASTER);
+const { lasting } = vault;
 const REQUEST = 'er_0196';
 
 /** Every JavaScript string: any code units, so lone surrogates and U+0000, too. */
@@ -37,7 +45,7 @@ function derive(use: string): Buffer {
   return Buffer.from(hkdfSync('sha256', MASTER, Buffer.alloc(0), Buffer.from(`lethe/v1/${use}`), 32));
 }
 
-/** Opens by the documented layout (version, nonce, ciphertext, tag), without the code under test. */
+/** Opens by the documented layout (format, nonce, ciphertext, tag), without the code under test. */
 function openByHand(sealed: Uint8Array, aad: string): string {
   const decipher = createDecipheriv('aes-256-gcm', derive('seal'), sealed.subarray(1, 13));
   decipher.setAAD(Buffer.from(aad)).setAuthTag(sealed.subarray(-16));
@@ -54,7 +62,7 @@ function errorOf(run: () => unknown): unknown {
 }
 
 /** The refusal of `sealed`, after checking that it is the documented one and comes of the authentication. */
-function refusalOf(opener: Vault, requestId: string, sealed: Uint8Array): string {
+function refusalOf(opener: Box, requestId: string, sealed: Uint8Array): string {
   const error = errorOf(() => opener.openSubject(requestId, sealed));
   if (!(error instanceof VaultUnreadableError)) throw new Error('it was not refused');
   expect(error.code).toBe('VAULT_UNREADABLE');
@@ -72,37 +80,37 @@ describe('sealing', () => {
   it('keeps any user id exactly as it came', () => {
     fc.assert(
       fc.property(fc.oneof(anyString, fc.constantFrom(...HOSTILE)), (userId) => {
-        expect(vault.openSubject(REQUEST, vault.sealSubject(REQUEST, { userId }))).toEqual({ userId });
+        expect(lasting.openSubject(REQUEST, lasting.sealSubject(REQUEST, { userId }))).toEqual({ userId });
       }),
       { examples: HOSTILE.map((userId): [string] => [userId]) },
     );
   });
 
-  it('is AES-256-GCM as documented: key version, nonce, ciphertext, tag; bound to row and column', () => {
+  it('is AES-256-GCM as documented: format, nonce, ciphertext, tag; bound to row and column', () => {
     fc.assert(
       fc.property(anyString, (text) => {
         const subject: unknown = JSON.parse(
-          openByHand(vault.sealSubject(REQUEST, { userId: text }), `${REQUEST}\0subject`),
+          openByHand(lasting.sealSubject(REQUEST, { userId: text }), `${REQUEST}\0subject`),
         );
-        const note: unknown = JSON.parse(openByHand(vault.sealText(REQUEST, text), `${REQUEST}\0note`));
+        const note: unknown = JSON.parse(openByHand(lasting.sealText(REQUEST, text), `${REQUEST}\0note`));
         expect([subject, note]).toEqual([{ userId: text }, text]);
       }),
     );
-    expect(vault.sealSubject(REQUEST, { userId: 'x' })[0]).toBe(1);
+    expect(lasting.sealSubject(REQUEST, { userId: 'x' })[0]).toBe(1);
   });
 
   it('never gives the same bytes twice', () => {
-    const seals = Array.from({ length: 100 }, () => vault.sealSubject(REQUEST, { userId: 'alice' }));
+    const seals = Array.from({ length: 100 }, () => lasting.sealSubject(REQUEST, { userId: 'alice' }));
     expect(new Set(seals.map((bytes) => Buffer.from(bytes).toString('hex'))).size).toBe(100);
     const nonces = seals.map((bytes) => Buffer.from(bytes.subarray(1, 13)).toString('hex'));
     expect(new Set(nonces).size).toBe(100);
-    expect(vault.sealText(REQUEST, 'alice')).not.toEqual(vault.sealText(REQUEST, 'alice'));
+    expect(lasting.sealText(REQUEST, 'alice')).not.toEqual(lasting.sealText(REQUEST, 'alice'));
   });
 
   it('never lets the plaintext through into the ciphertext', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', minLength: 8 }), (text) => {
-        const sealed = [vault.sealSubject(REQUEST, { userId: text }), vault.sealText(REQUEST, text)];
+        const sealed = [lasting.sealSubject(REQUEST, { userId: text }), lasting.sealText(REQUEST, text)];
         for (const bytes of sealed) {
           expect(Buffer.from(bytes).includes(text, 0, 'utf8')).toBe(false);
           expect(Buffer.from(bytes).includes(text, 0, 'utf16le')).toBe(false);
@@ -118,45 +126,47 @@ describe('a piece of an access package', () => {
   it('opens as the bytes it was, at its place and at no other', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 2_000 }), (bytes) => {
-        expect(Buffer.from(vault.openPart(PLACE, vault.sealPart(PLACE, bytes)))).toEqual(Buffer.from(bytes));
+        expect(Buffer.from(lasting.openPart(PLACE, lasting.sealPart(PLACE, bytes)))).toEqual(
+          Buffer.from(bytes),
+        );
       }),
       { numRuns: 30 },
     );
-    const sealed = vault.sealPart(PLACE, Buffer.from('private'));
+    const sealed = lasting.sealPart(PLACE, Buffer.from('private'));
     for (const other of [{ requestId: 'er_2' }, { taskId: 'tk_2' }, { file: 'user' as const }, { seq: 4 }]) {
-      expect(errorOf(() => vault.openPart({ ...PLACE, ...other }, sealed))).toBeInstanceOf(
+      expect(errorOf(() => lasting.openPart({ ...PLACE, ...other }, sealed))).toBeInstanceOf(
         VaultUnreadableError,
       );
     }
   });
 
   it('has a key of its own', () => {
-    const text = vault.sealText('er_1', 'private');
-    expect(errorOf(() => vault.openPart(PLACE, text))).toBeInstanceOf(VaultUnreadableError);
+    const text = lasting.sealText('er_1', 'private');
+    expect(errorOf(() => lasting.openPart(PLACE, text))).toBeInstanceOf(VaultUnreadableError);
   });
 });
 
 describe('opening refuses', () => {
   const userId = 'alice@example.org';
-  const sealed = vault.sealSubject(REQUEST, { userId });
+  const sealed = lasting.sealSubject(REQUEST, { userId });
 
   it('what was sealed for another request', () => {
     fc.assert(
       fc.property(anyString, (other) => {
         fc.pre(other !== REQUEST);
-        expect(refusalOf(vault, other, sealed)).toMatch(/unable to authenticate/);
+        expect(refusalOf(lasting, other, sealed)).toMatch(/unable to authenticate/);
       }),
     );
   });
 
   it('what was sealed for another column of the same request', () => {
-    const note = vault.sealText(REQUEST, JSON.stringify({ userId }));
+    const note = lasting.sealText(REQUEST, JSON.stringify({ userId }));
     // Not because of its shape: the authentication alone refuses it.
-    expect(refusalOf(vault, REQUEST, note)).toMatch(/unable to authenticate/);
+    expect(refusalOf(lasting, REQUEST, note)).toMatch(/unable to authenticate/);
   });
 
   it('what was sealed with another master key', () => {
-    const other = createVault({ masterKey: OTHER_MASTER, tenant: 'default' });
+    const other = vaultOf(OTHER_MASTER).lasting;
     expect(refusalOf(other, REQUEST, sealed)).toMatch(/unable to authenticate/);
   });
 
@@ -165,32 +175,32 @@ describe('opening refuses', () => {
       for (let bit = 0; bit < 8; bit += 1) {
         const changed = Buffer.from(sealed);
         changed[index] = (changed[index] ?? 0) ^ (1 << bit);
-        refusalOf(vault, REQUEST, changed);
+        refusalOf(lasting, REQUEST, changed);
       }
     }
   });
 
-  it('another key version, and names it', () => {
+  it('another format, and names it', () => {
     const changed = Buffer.from(sealed).fill(2, 0, 1);
-    expect(refusalOf(vault, REQUEST, changed)).toMatch(/key version 2/);
-    expect(refusalOf(vault, REQUEST, Buffer.alloc(0))).toMatch(/key version none/);
+    expect(refusalOf(lasting, REQUEST, changed)).toMatch(/format 2/);
+    expect(refusalOf(lasting, REQUEST, Buffer.alloc(0))).toMatch(/format none/);
   });
 
   it('what was cut or made longer, down to nothing', () => {
     for (let length = 0; length < sealed.length; length += 1) {
-      refusalOf(vault, REQUEST, sealed.subarray(0, length));
-      refusalOf(vault, REQUEST, sealed.subarray(sealed.length - length));
+      refusalOf(lasting, REQUEST, sealed.subarray(0, length));
+      refusalOf(lasting, REQUEST, sealed.subarray(sealed.length - length));
     }
-    refusalOf(vault, REQUEST, Buffer.concat([sealed, Buffer.from([0])]));
+    refusalOf(lasting, REQUEST, Buffer.concat([sealed, Buffer.from([0])]));
   });
 
   it('without a word of the plaintext or the key, in any of its causes', () => {
-    const other = createVault({ masterKey: OTHER_MASTER, tenant: 'default' });
+    const other = vaultOf(OTHER_MASTER).lasting;
     const words = [
-      refusalOf(vault, 'er_other', sealed),
+      refusalOf(lasting, 'er_other', sealed),
       refusalOf(other, REQUEST, sealed),
-      refusalOf(vault, REQUEST, vault.sealText(REQUEST, userId)),
-      refusalOf(vault, REQUEST, Buffer.from(userId)),
+      refusalOf(lasting, REQUEST, lasting.sealText(REQUEST, userId)),
+      refusalOf(lasting, REQUEST, Buffer.from(userId)),
     ].join('\n');
     for (const secret of ['alice', MASTER.toString('hex'), MASTER.toString('base64')])
       expect(words).not.toContain(secret);
@@ -199,7 +209,7 @@ describe('opening refuses', () => {
 
 describe('the master key', () => {
   it.each([0, 16, 31, 33, 64])('is refused with %i bytes, without showing them', (length) => {
-    const error = errorOf(() => createVault({ masterKey: Buffer.alloc(length, 'K'), tenant: 'default' }));
+    const error = errorOf(() => createMasterKeys([MASTER, Buffer.alloc(length, 'K')]));
     expect(error).toBeInstanceOf(LetheError);
     expect(error).toMatchObject({ code: 'MASTER_KEY_INVALID' });
     expect(textOf(error)).not.toContain('KKKK');
@@ -214,7 +224,7 @@ function onlyRef(refs: readonly SubjectRef[]): SubjectRef {
 
 describe('a pseudonym', () => {
   const refOf = (userId: string, tenant = 'default') =>
-    onlyRef(createVault({ masterKey: MASTER, tenant }).subjectRefs({ userId }));
+    onlyRef(vaultOf(MASTER, tenant).subjectRefs({ userId }));
 
   it('is HMAC-SHA-256 of "v1\\0" tenant "\\0" kind "\\0" identifier, under a key of its own', () => {
     const wellFormed = anyString.map((text) => text.toWellFormed());
@@ -276,7 +286,7 @@ describe('a pseudonym', () => {
         expect(refOf(userId, one).value).not.toBe(refOf(userId, other).value);
       }),
     );
-    const elsewhere = createVault({ masterKey: OTHER_MASTER, tenant: 'default' });
+    const elsewhere = vaultOf(OTHER_MASTER);
     expect(onlyRef(elsewhere.subjectRefs({ userId: 'alice' })).value).not.toBe(refOf('alice').value);
   });
 

@@ -24,4 +24,6 @@ export interface Journal {
    * @throws LetheError JOURNAL_UNWRITABLE
    */
   append(entry: JournalEntry): Promise<void>;
+  /** Deletes what is kept no longer: also while nobody is erased. */
+  tidy(): Promise<void>;
 }

@@ -15,11 +15,12 @@ export const listErasureRequests = keyedRoute({
   description: 'Pages stay stable while new requests come in.',
   query: listQuerySchema,
   answers: { 200: jsonAnswer('A page of requests.', requestPage) },
-  handle: async ({ deps, query: { state, reference, cursor, limit } }) => {
+  handle: async ({ deps, query: { state, reference, subjectRef, cursor, limit } }) => {
     const filter: RequestFilter = {
       limit,
       ...(state !== undefined && { state }),
       ...(reference !== undefined && { reference }),
+      ...(subjectRef !== undefined && { subjectRef }),
       ...(cursor !== undefined && { before: cursor }),
     };
     return { status: 200, body: await listRequests(deps, filter) };
