@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { UNROUTABLE_REASONS } from '../domain/identifiers.ts';
 import { REQUEST_ATTENTIONS } from '../domain/request.ts';
-import { subjectPseudonym, time } from './request-schema.ts';
+import { time } from './request-schema.ts';
+import { subjectPseudonym } from './subject-schema.ts';
 
 const place = { connection: z.string(), projectKey: z.string() };
 

@@ -2,18 +2,12 @@ import { z } from 'zod';
 import { UNROUTABLE_REASONS } from '../domain/identifiers.ts';
 import { REMOTE_STATUSES } from '../domain/openreplay.ts';
 import { REGULATIONS } from '../domain/regulation.ts';
-import {
-  CHANNELS,
-  HOLDERS,
-  OUTCOMES,
-  REQUEST_ATTENTIONS,
-  REQUEST_TYPES,
-  SUBJECT_KINDS,
-} from '../domain/request.ts';
+import { CHANNELS, HOLDERS, OUTCOMES, REQUEST_ATTENTIONS, REQUEST_TYPES } from '../domain/request.ts';
 import { PACKAGE_STATES } from '../domain/access-package.ts';
 import { REQUEST_STATES, TASK_STATES } from '../domain/states.ts';
 import { TASK_ATTENTIONS } from '../domain/task.ts';
 import { WAIT_REASONS } from '../domain/work.ts';
+import { subjectPseudonym } from './subject-schema.ts';
 
 /**
  * A request as people and programs see it. The types of the views are inferred from these schemas, and the API's
@@ -152,18 +146,6 @@ const task = z
   })
   .meta({ id: 'Task', description: 'The data subject in one project.' });
 export type TaskView = z.infer<typeof task>;
-
-export const subjectPseudonym = z.strictObject({
-  ref: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/)
-    .meta({
-      description:
-        'Pseudonym: the same person under the same tenant, the same text, whatever becomes of the identifier.',
-    }),
-  kind: z.enum(SUBJECT_KINDS),
-  keyVersion: z.int().min(1),
-});
 
 export const day = z.iso.date().meta({ id: 'Day', examples: ['2026-04-01'] });
 
@@ -319,14 +301,6 @@ export const requestView = z
   })
   .meta({ id: 'ErasureRequest', examples: [EXAMPLE] });
 export type RequestView = z.infer<typeof requestView>;
-
-/** Whom a request is about: the one view that holds an identifier. */
-export const subjectView = z
-  .strictObject({
-    userId: z.string().optional().meta({ description: 'Exactly as it was submitted.' }),
-    email: z.string().optional().meta({ description: 'Exactly as it was submitted.' }),
-  })
-  .meta({ id: 'Subject', override: { minProperties: 1 } });
 
 /** The most items that a page of any list has. */
 export const PAGE_MAX = 200;

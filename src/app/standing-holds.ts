@@ -8,7 +8,8 @@ import { putOnHold, takeOffHold } from './hold.ts';
 import type { Deps } from './ports.ts';
 import type { Hold, HoldFilter } from './ports/life.ts';
 import { recordAdminEvent } from './record-admin-event.ts';
-import { PAGE_MAX, subjectPseudonym, time } from './request-schema.ts';
+import { PAGE_MAX, time } from './request-schema.ts';
+import { subjectPseudonym } from './subject-schema.ts';
 
 /** How ids of standing holds look. */
 export const HOLD_ID = /^hd_[0-9a-f]{32}$/;

@@ -66,7 +66,13 @@ export function createFileJournal({ directory, keepDays }: FileJournalOptions): 
         waiting.push({ line: writeLine(entry), resolve, reject });
         void flush();
       }),
-    tidy: () => tidyOnce(dayOf(new Date())),
+    tidy: async () => {
+      try {
+        await tidyOnce(dayOf(new Date()));
+      } catch (cause) {
+        throw new JournalUnwritableError(directory, cause);
+      }
+    },
   };
 }
 

@@ -394,7 +394,7 @@ describe('a row', () => {
   });
 
   it('of work is the only one of its task, or of its request itself', async () => {
-    const unique = { code: '23505', constraint: 'work_request_id_task_id_key' };
+    const unique = { code: '23505', constraint: 'work_one_of_each' };
     await expect(refusalOf('work', { task_id: 'tk_1', kind: 'poll' })).resolves.toEqual(unique);
     await expect(refusalOf('work', { task_id: null })).resolves.toBeUndefined();
     await insert(database.pool, 'work', { ...ROWS.work, task_id: null, kind: 'discover' });

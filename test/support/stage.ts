@@ -67,6 +67,7 @@ export interface StageOptions {
   readonly withoutWorker?: boolean;
   /** Shared with worker processes that the test starts itself. */
   readonly masterKey?: Uint8Array;
+  readonly otherMasterKeys?: readonly Uint8Array[];
   /** Those of another stage, as a database has them that was restored from its backup. */
   readonly vaultKeys?: readonly WrappedKey[];
 }
@@ -147,7 +148,10 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   let nudge: () => void = () => undefined;
   const deps: Deps = {
     store,
-    vault: await openVault(store, { masterKeys: [options.masterKey ?? randomBytes(32)], tenant: 'default' }),
+    vault: await openVault(store, {
+      masterKeys: [options.masterKey ?? randomBytes(32), ...(options.otherMasterKeys ?? [])],
+      tenant: 'default',
+    }),
     retentionMs: 30 * 86_400_000,
     encodeEvent,
     journal: createFileJournal({ directory: await createTestFolder(), keepDays: 1 }),

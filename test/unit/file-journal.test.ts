@@ -80,3 +80,13 @@ it('keeps what it has to keep, and nothing else of its own', async () => {
   expect(await readdir(directory)).toEqual([`${day(2)}.jsonl`, today(), 'folder', 'notes.txt']);
   expect(await readFile(join(directory, today()), 'utf8')).toMatch(/^\{"v":1,[^\n]+\}\n$/);
 });
+
+it('lets go of what is old also while nothing is written', async () => {
+  const directory = await createTestFolder();
+  const day = (ago: number) => new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10);
+  for (const ago of [4, 2]) await writeFile(join(directory, `${day(ago)}.jsonl`), '');
+  await createFileJournal({ directory, keepDays: 3 }).tidy();
+  expect(await readdir(directory)).toEqual([`${day(2)}.jsonl`]);
+  // Where nothing was ever written there is nothing to let go of.
+  await createFileJournal({ directory: join(directory, 'none'), keepDays: 3 }).tidy();
+});

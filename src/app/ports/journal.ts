@@ -24,6 +24,10 @@ export interface Journal {
    * @throws LetheError JOURNAL_UNWRITABLE
    */
   append(entry: JournalEntry): Promise<void>;
-  /** Deletes what is kept no longer: also while nobody is erased. */
+  /**
+   * Deletes what is kept no longer, also while nobody is erased.
+   *
+   * @throws LetheError JOURNAL_UNWRITABLE
+   */
   tidy(): Promise<void>;
 }

@@ -1,5 +1,5 @@
-import { subjectView } from '../../app/request-schema.ts';
 import { showSubject } from '../../app/show-subject.ts';
+import { subjectView } from '../../app/subject-schema.ts';
 import { requestPath } from '../request-path.ts';
 import { jsonAnswer, keyedRoute } from '../route.ts';
 
