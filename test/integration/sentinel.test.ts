@@ -199,7 +199,7 @@ describe('data that was restored', () => {
     await daysGoBy(second, 1);
     await stage.database.pool.query(
       `UPDATE work SET run_at = now() + CASE WHEN request_id = ANY ($1) THEN interval '-1 second' ELSE interval '1 hour' END
-       WHERE lease IS NULL`,
+       WHERE lease IS NULL AND kind = 'sentinel'`,
       [[first, second]],
     );
     const work = await stage.deps.store.claimDueWork({
