@@ -423,6 +423,8 @@ CREATE TABLE unsealed_events (
   written_at  timestamp with time zone  NOT NULL DEFAULT now(),
   CONSTRAINT unsealed_events_pkey PRIMARY KEY (id),
   CONSTRAINT unsealed_events_check CHECK (last_seq >= first_seq)
+);
+
 CREATE TABLE vault_keys (
   use      text   NOT NULL,
   wrapped  bytea  NOT NULL,

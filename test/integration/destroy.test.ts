@@ -143,7 +143,7 @@ describe('what a person leaves behind', () => {
     it('leaves no ciphertext, and no column of any later table is forgotten', async () => {
       const { rows } = await stage.database.pool.query(
         `SELECT table_name AS table, column_name AS column FROM information_schema.columns
-         WHERE table_schema = 'public' AND column_name LIKE '%sealed' AND table_name NOT IN ('holds', 'connection_states')`,
+         WHERE table_schema = 'public' AND column_name LIKE '%sealed' AND table_name NOT IN ('holds', 'connection_states', 'log_keys')`,
       );
       const columns = z.array(z.object({ table: z.string(), column: z.string() })).parse(rows);
       expect(columns.length).toBeGreaterThan(5);
