@@ -1,11 +1,18 @@
-import { appendFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { JournalEntry } from '../../src/app/ports/journal.ts';
 import { newId } from '../../src/ids.ts';
 import { createFileJournal } from '../../src/journal/file-journal.ts';
 import { readJournal, type BrokenLine } from '../../src/journal/read-journal.ts';
-import { createTestFolder } from '../support/postgres.ts';
+
+let home: string;
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'lethe-journal-'));
+});
+afterAll(() => rm(home, { recursive: true }));
+const createTestFolder = () => mkdtemp(join(home, 'folder-'));
 
 const entry = (at = new Date()): JournalEntry => ({
   at,
