@@ -197,7 +197,7 @@ async function keptOf(id: string) {
     `SELECT (SELECT count(*)::int FROM package_parts WHERE request_id = $1) AS parts,
        (SELECT count(progress_sealed)::int FROM package_tasks WHERE request_id = $1) AS progress,
        (SELECT count(manifest_sealed)::int FROM access_packages WHERE request_id = $1) AS manifests,
-       (SELECT count(*)::int FROM work WHERE request_id = $1) AS work`,
+       (SELECT count(*)::int FROM work WHERE request_id = $1 AND kind <> 'destroy') AS work`,
     [id],
   );
   return z.array(z.unknown()).parse(rows)[0];
