@@ -1,4 +1,4 @@
-import type { Sealed } from '../ports.ts';
+import type { Sealed } from './sealed.ts';
 
 /** What the use cases need of the log: one Merkle tree over all events. Part of ports.ts. */
 
