@@ -1,13 +1,7 @@
 import { z } from 'zod';
 import { OUTCOMES } from '../domain/request.ts';
-import {
-  regulation,
-  requestId,
-  requestState,
-  requestType,
-  subjectPseudonym,
-  time,
-} from './request-schema.ts';
+import { regulation, requestId, requestState, requestType, time } from './request-schema.ts';
+import { subjectPseudonym } from './subject-schema.ts';
 
 const lookedUpRequest = z
   .strictObject({

@@ -131,7 +131,7 @@ describe('what a person leaves behind', () => {
       const { deps } = stage;
       const trails = await Promise.all(
         ids.map(async (requestId) => [
-          await listEvents(deps, { requestId, after: -1, limit: 200 }),
+          await listEvents(deps, { requestId, after: -1, limit: 200, apiKeyId: stage.apiKeyId }),
           await listDecisions(deps, requestId),
           await stage.show(requestId),
         ]),
