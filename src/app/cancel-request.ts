@@ -45,7 +45,7 @@ export async function cancelRequest(
     const patch = { cancelRequestedAt: tx.now };
     await tx.write(request.id, { request: { from: [request.state], patch }, events });
     const eventCount = request.eventCount + events.length;
-    await cancelTasks(tx, deps, { request: { ...request, ...patch, eventCount }, tasks });
+    await cancelTasks(tx, deps, { request: { ...request, ...patch, eventCount }, tasks, actor });
     const by = { decidedBy: command.apiKeyId, decidedAt: tx.now };
     await tx.insertDecision({
       requestId: request.id,
@@ -64,21 +64,35 @@ export async function cancelRequest(
  * left to the workers: the work that waits becomes a cancelling, and the one who holds work sees the wish when
  * it writes its outcome. A job that is already being verified is past cancelling.
  */
-async function cancelTasks(tx: Transaction, deps: Deps, scope: RequestTasks): Promise<void> {
-  const { request, tasks } = scope;
+async function cancelTasks(
+  tx: Transaction,
+  deps: Deps,
+  { request, tasks, actor }: RequestTasks & { actor: Actor },
+): Promise<void> {
   if (tasks.length === 0) {
     await endWithoutTasks(tx, deps, request);
     return;
   }
   // Its data goes; who still asks for access asks anew.
-  if (await tx.endPackage(request.id, 'withdrawn')) await tx.deleteWorkOf(request.id, null);
-  let now = scope;
+  let now: RequestTasks = { request: await withdrawPackage(tx, deps, { request, actor }), tasks };
   for (const task of tasks) {
     if (!endsAtOnce(task)) continue;
     await tx.deleteWorkOf(request.id, task.id);
     now = (await writeStep(tx, { deps, ...now, task }, cancelledTask(task))) ?? now;
   }
   await tx.redirectWork(request.id, { from: ['submit', 'poll'], to: 'cancel' });
+}
+
+async function withdrawPackage(
+  tx: Transaction,
+  deps: Deps,
+  { request, actor }: { request: ErasureRequest; actor: Actor },
+): Promise<ErasureRequest> {
+  if (!(await tx.endPackage(request.id, 'withdrawn'))) return request;
+  await tx.deleteWorkOf(request.id, null);
+  const events = encodeEvents(deps, { request, now: tx.now }, [{ type: 'package.withdrawn', actor }]);
+  await tx.write(request.id, { events });
+  return { ...request, eventCount: request.eventCount + events.length };
 }
 
 function endsAtOnce(task: Task): boolean {

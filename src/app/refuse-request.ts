@@ -27,7 +27,7 @@ export async function refuseRequest(
       throw new RequestStateForbidsError('be refused', 'erasing', requestStatesBefore('refused'));
     const request = await cancelPending(tx, deps, scope);
     for (const taskId of [null, ...tasks.map(({ id }) => id)]) await tx.deleteWorkOf(request.id, taskId);
-    await tx.endPackage(request.id, 'withdrawn');
+    const withdrawn = await tx.endPackage(request.id, 'withdrawn');
     await tx.write(request.id, {
       ...movingRequest(
         deps,
@@ -38,6 +38,7 @@ export async function refuseRequest(
         },
       ),
       events: encodeEvents(deps, { request, now: tx.now }, [
+        ...(withdrawn ? [{ type: 'package.withdrawn', actor } as const] : []),
         requestMoved(request, 'refused', { actor, data: { ground } }),
       ]),
     });

@@ -31,6 +31,7 @@ export const EVENT_TYPES = [
   'package.download_begun',
   'package.downloaded',
   'package.expired',
+  'package.withdrawn',
   'task.created',
   'task.gathered',
   'task.provided',

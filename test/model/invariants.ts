@@ -193,12 +193,13 @@ const ALLOWED: Readonly<Record<'request' | 'task', ReadonlyMap<string, readonly 
   task: new Map(Object.entries(TASK_TRANSITIONS)),
 };
 
-/** What the events say of an access package. What is withdrawn needs none: its request is closed by one. */
+/** What the events say of an access package. */
 const PACKAGE_EVENTS: ReadonlyMap<string, string> = new Map([
   ['package.gathering', 'gathering'],
   ['package.ready', 'ready'],
   ['package.downloaded', 'downloaded'],
   ['package.expired', 'expired'],
+  ['package.withdrawn', 'withdrawn'],
 ]);
 const AFTER_THE_END = /^(subject\.read|package\.(download_begun|downloaded|expired))$/;
 
@@ -213,8 +214,7 @@ function followTrail({ request, tasks, events, packages }: Part, told: Told): st
   }
   for (const { state } of packages) {
     const said = told.states.get('package');
-    const withdrawn = state === 'withdrawn' && ['refused', 'cancelled'].includes(request.state);
-    if (state !== said && !withdrawn) problems.push(`its package is ${state}, but its trail says ${said}`);
+    if (state !== said) problems.push(`its package is ${state}, but its trail says ${said}`);
   }
   return problems;
 }
