@@ -30,10 +30,13 @@ export function addAudit(program: Command, shell: Shell): void {
       .action(onDatabase(shell, verifyOptions, verify)),
     ['audit verify', 'audit verify --checkpoint published.txt --key "$(cat vkey)"'],
   );
-  audit
-    .command('key')
-    .description("shows the log's verifier key: hand it to those who will check certificates")
-    .action(onDatabase(shell, noOptions, showKeys));
+  examples(
+    audit
+      .command('key')
+      .description("shows the log's verifier key: hand it to those who will check certificates")
+      .action(onDatabase(shell, noOptions, showKeys)),
+    ['audit key > vkey'],
+  );
   examples(
     audit
       .command('checkpoint')

@@ -15,7 +15,7 @@ const REQUEST = {
   connection: 'default',
   projectKeys: null,
   reference: null,
-  subject: { ref: 'a'.repeat(64), kind: 'user_id', keyVersion: 1 },
+  subject: { ref: 'a'.repeat(64), kind: 'user_id', keyVersion: 1, state: 'kept', destroyedAt: null },
   receivedAt: TIME,
   createdAt: TIME,
   updatedAt: TIME,

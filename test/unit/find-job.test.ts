@@ -13,7 +13,7 @@ beforeEach(async () => {
   sandbox.addProject(PROJECT);
   client = createOpenReplayClient({
     ...{ baseUrl: await sandbox.start(), apiKey: 'find-token', maxSockets: 20 },
-    ...{ connectTimeoutMs: 1_000, responseTimeoutMs: 1_000, maxBodyBytes: 1_000_000 },
+    ...{ connectTimeoutMs: 10_000, responseTimeoutMs: 10_000, maxBodyBytes: 1_000_000 },
   });
   // The newest come first, so the first one's job is on the second page.
   await client.deleteUser(FIRST);
