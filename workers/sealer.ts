@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../src/app/ports.ts';
 import type { LogStore, TreeGrower } from '../src/app/ports/log.ts';
+import { LetheError } from '../src/domain/errors.ts';
 import { RUNS_AT_A_TIME, sealEvents } from '../src/app/seal-events.ts';
 
 export interface SealerOptions {
@@ -43,7 +44,11 @@ async function sealUntil(options: SealerOptions, signal: AbortSignal): Promise<v
       if (count >= RUNS_AT_A_TIME) continue;
     } catch (error) {
       failures += 1;
-      options.log.error({ err: error, failures }, 'could not seal events; trying again');
+      const isTampered = error instanceof LetheError && error.code.startsWith('LOG_');
+      options.log[isTampered ? 'error' : 'warn'](
+        { err: error, failures },
+        'could not seal events; trying again',
+      );
     }
     const pauseMs = Math.min(MAX_PAUSE_MS, options.intervalMs * 2 ** Math.min(failures, 10));
     await sleep(pauseMs, undefined, { signal }).catch(() => undefined);

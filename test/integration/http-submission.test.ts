@@ -56,7 +56,7 @@ describe('a submission', () => {
       connection: 'default',
       projectKeys: null,
       reference: null,
-      subject: { ref: expect.any(String), kind: 'user_id', keyVersion: 1 },
+      subject: { ref: expect.any(String), kind: 'user_id', keyVersion: 1, state: 'kept', destroyedAt: null },
       receivedAt: view.createdAt,
       createdAt: view.createdAt,
       updatedAt: view.createdAt,

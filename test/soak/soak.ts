@@ -16,6 +16,7 @@ import {
 import { read, submit, type Accepted, type Client } from './client.ts';
 import type { Environment } from './environment.ts';
 import { dumpRedis, leakFinder, type FindLeak } from './leaks.ts';
+import { faultsOfLog } from './log-check.ts';
 import { faultsOfLives, keepLogs, leaksInLogs } from './lives.ts';
 import type { SoakOptions } from './options.ts';
 import { makePopulation, type Person } from './people.ts';
@@ -86,6 +87,7 @@ export async function soak(asked: SoakOptions, environment: Environment): Promis
     ['OpenReplay lost the subjects and nobody else', faultsAtOpenReplay(evidence)],
     ['no user had two active jobs', faultsOfActiveJobs(evidence)],
     ['trails have no gaps and tell every change', await faultsOfTrails(evidence, requests)],
+    ['the log of all events is what was signed', await faultsOfLog(evidence.pool)],
     ['no identifier in Redis', [...seen.faults, ...(await leaksInHistory(environment, leakIn))]],
     ['no identifier in logs', await leaksInLogs(processes, postgres, leakIn)],
     ['no identifier in audit bytes or tables', await leaksInTables(evidence)],
