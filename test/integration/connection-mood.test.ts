@@ -74,7 +74,9 @@ describe('a server that', () => {
     // Work that was in a worker's hands when the server spoke may have sent what it had begun.
     const early = calls.slice(before).filter(({ at }) => at < shutAt + 500);
     expect(early).toEqual([]);
-    const { rows } = await stage.database.pool.query('SELECT max(attempts) AS most FROM work');
+    const { rows } = await stage.database.pool.query(
+      "SELECT max(attempts) AS most FROM work WHERE kind <> 'destroy'",
+    );
     expect(rows).toEqual([{ most: null }]);
     const delays = (await stage.trail(ids[0] ?? '')).filter(({ type }) => type === 'task.step_delayed');
     expect(delays).toMatchObject([{ data: { step: 'submit', reason: 'rate_limited', attempts: 0 } }]);
