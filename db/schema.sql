@@ -219,6 +219,7 @@ CASE
     WHEN extended_at IS NULL THEN due_on
     ELSE extended_due_on
 END), id) WHERE state <> ALL (ARRAY['completed'::text, 'refused'::text, 'cancelled'::text]);
+CREATE INDEX erasure_requests_by_receipt ON erasure_requests USING btree (received_at, id);
 CREATE INDEX erasure_requests_by_reference ON erasure_requests USING btree (reference, id DESC) WHERE reference IS NOT NULL;
 CREATE INDEX erasure_requests_by_state ON erasure_requests USING btree (state, id DESC);
 CREATE INDEX erasure_requests_by_subject ON erasure_requests USING btree (subject_ref);

@@ -21,6 +21,7 @@ import type { QueueOptions } from './queue/queue-backend.ts';
 import { createGateStore } from './store/connection-states.ts';
 import { createPool } from './store/connection.ts';
 import { createLogStore } from './store/log.ts';
+import { createReportStore } from './store/reports.ts';
 import { createStore } from './store/store.ts';
 import { createClocks } from './calendar/clocks.ts';
 import { policyOf } from './policy-of.ts';
@@ -31,6 +32,9 @@ import { MAX_OBSERVED } from './domain/round-habit.ts';
 
 /** How old what is known of the last rounds may be: forecasts are of hours. */
 const OBSERVED_FOR_MS = 60_000;
+
+/** Registers and summaries that one process reads at a time: a slow reader holds a connection. */
+const REPORTS_AT_A_TIME = 3;
 
 /** The real parts of one process, wired together. */
 export interface Core {
@@ -61,6 +65,11 @@ export async function openCore(config: Config, options: { role: string; logger: 
       max: 20,
       applicationName: `lethe-${role}`,
     });
+    const reportPool = createPool({
+      connectionString: database.connectionString,
+      max: REPORTS_AT_A_TIME,
+      applicationName: `lethe-${role}-reports`,
+    });
     const store = createStore(pool);
     const vault = await openVault(store, {
       masterKeys: [current, ...others, ...config.otherMasterKeys],
@@ -68,7 +77,7 @@ export async function openCore(config: Config, options: { role: string; logger: 
     });
     if (config.database.kind === 'embedded') await embeddedAdminKey(config, store, logger);
     const log = await openLog({ pool, vault, origin: config.evidence.origin });
-    return assemble({ config, logger, pool, store, vault, log, database });
+    return assemble({ config, logger, pool, reportPool, store, vault, log, database });
   } catch (error) {
     await database.stop();
     throw error;
@@ -117,6 +126,7 @@ interface Parts {
   readonly config: Config;
   readonly logger: Logger;
   readonly pool: pg.Pool;
+  readonly reportPool: pg.Pool;
   readonly store: Store;
   readonly vault: Vault;
   readonly log: Core['log'];
@@ -131,6 +141,7 @@ function assemble(parts: Parts): Core {
     store,
     vault: parts.vault,
     encodeEvent,
+    reports: createReportStore(parts.reportPool),
     ledger: parts.log,
     journal: createFileJournal(config.journal),
     connections: new Map(clients.map(connectionOf)),
@@ -175,7 +186,7 @@ function assemble(parts: Parts): Core {
     },
     close: async () => {
       for (const { client } of clients) client.close();
-      await parts.pool.end();
+      await Promise.all([parts.pool.end(), parts.reportPool.end()]);
       await database.stop();
     },
   };

@@ -21,7 +21,7 @@ export const SCOPE_MEANINGS: Readonly<Record<Scope, string>> = {
   'requests:approve': 'verifies identities, approves, refuses, extends, retries and closes requests',
   'holds:write': 'sets and releases legal holds',
   'audit:read': 'reads the events of requests and of API keys',
-  'reports:read': 'reads what is due',
+  'reports:read': 'reads what is due, the register and the summary',
   'access:read': 'downloads access packages',
   admin: 'makes keys and may do everything',
 };

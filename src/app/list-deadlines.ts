@@ -48,34 +48,49 @@ export interface DeadlineQuery {
   readonly limit: number;
 }
 
-type DeadlineDeps = ForecastDeps & Pick<Deps, 'store' | 'today' | 'dayOf' | 'observedRounds'>;
+export type JudgeDeps = ForecastDeps & Pick<Deps, 'store' | 'today' | 'dayOf' | 'observedRounds'>;
 
 /** How many requests are judged at a time. */
 const BATCH = 200;
 
 /** Open requests that are overdue, at risk or due soon, the first due first, in pages that stay stable. */
-export async function listDeadlines(deps: DeadlineDeps, query: DeadlineQuery): Promise<DeadlinePage> {
-  const observed = await deps.observedRounds();
-  const until = judgedUntil(deps, observed, query.days);
+export async function listDeadlines(deps: JudgeDeps, query: DeadlineQuery): Promise<DeadlinePage> {
   const items: DeadlineView[] = [];
-  for (let after = placeOf(query.cursor); ;) {
+  for await (const { view } of judgeDeadlines(deps, query)) {
+    if (items.length === query.limit) return { items, nextCursor: cursorOf(items.at(-1)) };
+    items.push(view);
+  }
+  return { items, nextCursor: null };
+}
+
+interface Judged {
+  readonly request: RequestWithTasks['request'];
+  readonly view: DeadlineView;
+}
+
+/** As listDeadlines, one after another, for as long as somebody takes them. */
+export async function* judgeDeadlines(
+  deps: JudgeDeps,
+  { days, cursor }: Omit<DeadlineQuery, 'limit'>,
+): AsyncGenerator<Judged, void, undefined> {
+  const observed = await deps.observedRounds();
+  const until = judgedUntil(deps, observed, days);
+  for (let after = placeOf(cursor); ;) {
     const filter = { until, heavySessions: SESSIONS_PER_ROUND, after, limit: BATCH };
     const batch = await deps.store.listOpenByDue(filter);
     for (const from of batch) {
-      const item = deadlineOf(deps, from, { observed, days: query.days });
-      if (item === undefined) continue;
-      if (items.length === query.limit) return { items, nextCursor: cursorOf(items.at(-1)) };
-      items.push(item);
+      const view = deadlineOf(deps, from, { observed, days });
+      if (view !== undefined) yield { request: from.request, view };
     }
     const last = batch.at(-1)?.request;
     const dueOn = last && dueOf(last);
-    if (last === undefined || dueOn === undefined || batch.length < BATCH) return { items, nextCursor: null };
+    if (last === undefined || dueOn === undefined || batch.length < BATCH) return;
     after = { dueOn, requestId: last.id };
   }
 }
 
 /** Beyond this day only requests that need more than one round, or cool off for long, can be late. */
-function judgedUntil(deps: DeadlineDeps, observed: ObservedRounds, days: number): Day {
+function judgedUntil(deps: JudgeDeps, observed: ObservedRounds, days: number): Day {
   const today = REGULATIONS.map((regulation) => deps.today(regulation)).toSorted();
   const roundMs = Math.max(
     ...[...deps.connections.keys()].map((name) => habitOf(observed.get(name) ?? [], deps.pace).roundMs),
@@ -86,7 +101,7 @@ function judgedUntil(deps: DeadlineDeps, observed: ObservedRounds, days: number)
 }
 
 function deadlineOf(
-  deps: DeadlineDeps,
+  deps: JudgeDeps,
   from: RequestWithTasks,
   { observed, days }: { observed: ObservedRounds; days: number },
 ): DeadlineView | undefined {

@@ -25,6 +25,7 @@ import type { Certifier, LogStore } from './ports/log.ts';
 import type { KeyStore, KeyTransaction, NewToken } from './ports/keys.ts';
 import type { ConnectionStateStore, ConnectionStateTransaction } from './ports/gate.ts';
 import type { LifeStore, LifeTransaction } from './ports/life.ts';
+import type { ReportStore } from './ports/reports.ts';
 import type { AccessPackage, PackageStore, PackageTransaction } from './ports/packages.ts';
 import type { Sealed } from './ports/sealed.ts';
 import type { DataKey, Vault, VaultStore, VaultTransaction } from './ports/vault.ts';
@@ -318,6 +319,7 @@ export interface Deps {
   readonly vault: Vault;
   readonly encodeEvent: EncodeEvent;
   readonly journal: Journal;
+  readonly reports: ReportStore;
   /** The log of all events, and what certifies from it. */
   readonly ledger: { readonly store: LogStore; readonly certifier: Certifier };
   readonly connections: ReadonlyMap<string, Connection>;
@@ -333,6 +335,8 @@ export interface Deps {
   readonly dayOf: (regulation: Regulation, at: Date) => Day;
   /** The day that it is now. */
   readonly today: (regulation: Regulation) => Day;
+  /** IANA names: the time zones that days of deadlines are of. */
+  readonly timeZones: Readonly<Record<Regulation, string>>;
   /** The statutory clock of a request that came in at that time. */
   readonly clockFor: (regulation: Regulation, receivedAt: Date) => Promise<Clock>;
   /** What must happen before a request may be carried out, by where it came from and the law it is under. */

@@ -13,6 +13,7 @@ export interface Clocks {
   /** The day that it is now. */
   today(regulation: Regulation): Day;
   clockFor(regulation: Regulation, receivedAt: Date): Promise<Clock>;
+  readonly timeZones: Readonly<Record<Regulation, string>>;
 }
 
 /** Clocks that are kept: an import of many rows has few days. */
@@ -28,6 +29,11 @@ export function createClocks(settings: Readonly<Record<Regulation, CalendarSetti
   let calendars: ReturnType<typeof createCalendars> | undefined;
   const kept = new Map<string, Clock>();
   return {
+    timeZones: {
+      gdpr: settings.gdpr.timeZone,
+      uk_gdpr: settings.uk_gdpr.timeZone,
+      ccpa: settings.ccpa.timeZone,
+    },
     now: () => new Date(),
     dayOf: (regulation, at) => days[regulation](at),
     today: (regulation) => days[regulation](new Date()),

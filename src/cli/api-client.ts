@@ -33,7 +33,7 @@ export interface ApiClient {
    *
    * @throws as `ask`
    */
-  download(call: Pick<ApiCall, 'path'>): AsyncIterable<Uint8Array>;
+  download(call: Pick<ApiCall, 'path' | 'query'>): AsyncIterable<Uint8Array>;
 }
 
 export function createApiClient({ url, key }: ApiAddress, io: Io): ApiClient {

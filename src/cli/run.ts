@@ -13,6 +13,7 @@ import { addImport } from './import-file.ts';
 import type { Io } from './io.ts';
 import { addKeys } from './keys-commands.ts';
 import { addReplay } from './replay.ts';
+import { addReport } from './report.ts';
 import { addOpenReplay } from './openreplay.ts';
 import { wantsColours } from './output.ts';
 import { addRequests } from './requests.ts';
@@ -55,6 +56,7 @@ export function createProgram(shell: Shell): Command {
   addHolds(program, shell);
   addConnections(program, shell);
   addDeadlines(program, shell);
+  addReport(program, shell);
   addKeys(program, shell);
   addAudit(program, shell);
   addVerify(program, shell);

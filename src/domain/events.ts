@@ -88,7 +88,10 @@ export interface AuditEvent extends EventDraft {
   readonly at: string;
 }
 
-/** What is done to API keys, standing holds, connections and the master key, and who looked for whom, has a trail of its own: it concerns no request. */
+/**
+ * What is done to API keys, standing holds, connections and the master key, who looked for whom and who read a report, has a
+ * trail of its own: it concerns no request.
+ */
 export const ADMIN_EVENT_TYPES = [
   'api_key.created',
   'api_key.revoked',
@@ -101,6 +104,7 @@ export const ADMIN_EVENT_TYPES = [
   'connection.paused',
   'connection.resumed',
   'master_key.rotated',
+  'report.read',
 ] as const;
 
 export interface AdminEventDraft {

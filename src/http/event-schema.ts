@@ -24,13 +24,13 @@ const auditEvent = z
   })
   .meta({ id: 'AuditEvent' });
 
-/** Of what was done to an API key, a standing hold or a connection, or who looked for whom. */
+/** Of what was done to an API key, a standing hold or a connection, or who looked for whom or read a report. */
 const adminEvent = z
   .strictObject({
     v: auditEvent.shape.v,
     seq: auditEvent.shape.seq,
     at: time,
-    type: z.string().regex(/^(api_key|hold|subject|connection|audit|log|vault)\.[a-z_]+$/),
+    type: z.string().regex(/^(api_key|hold|subject|connection|audit|log|vault|report)\.[a-z_]+$/),
     actor: z
       .string()
       .regex(/^(local|api_key:ak_[0-9a-f]{32})$/)

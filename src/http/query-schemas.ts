@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { IMPORT_ID } from '../app/import-schema.ts';
+import { REGISTER_FORMATS } from '../app/read-register.ts';
 import { DUE_CURSOR } from '../app/list-deadlines.ts';
 import { PAGE_MAX, REQUEST_ID, requestState } from '../app/request-schema.ts';
 import { HOLD_ID } from '../app/standing-holds.ts';
+import { isDay, type Day } from '../domain/day.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 import { reference } from './submission-schema.ts';
 
@@ -83,6 +85,39 @@ export const deadlinesQuerySchema = z.strictObject({
     .meta({ description: '`nextCursor` of the page before.' }),
   limit,
 });
+
+/** Years that computing with months cannot leave. */
+const reportDay = z
+  .string('a day such as 2026-03-31')
+  .refine(isDay, 'a day such as 2026-03-31')
+  .refine((day) => day >= '1970-01-01' && day <= '9998-12-31', 'a day since 1970')
+  .meta({ override: { format: 'date' } });
+
+const BEFORE_TO = 'a day that is not after the last';
+
+const period = {
+  from: reportDay.optional().meta({
+    description: 'The first day of receipt; left out, that of the month eleven months before the last day.',
+  }),
+  to: reportDay.optional().meta({ description: 'The last day of receipt; left out, today.' }),
+};
+
+/** `?from=&to=` */
+export const summaryQuerySchema = z
+  .strictObject(period)
+  .refine(isForwards, { path: ['from'], error: BEFORE_TO });
+
+/** `?from=&to=&format=` */
+export const registerQuerySchema = z
+  .strictObject({
+    ...period,
+    format: z.enum(REGISTER_FORMATS, `one of ${REGISTER_FORMATS.join(', ')}`).default('csv'),
+  })
+  .refine(isForwards, { path: ['from'], error: BEFORE_TO });
+
+function isForwards({ from, to }: { from?: Day | undefined; to?: Day | undefined }): boolean {
+  return from === undefined || to === undefined || from <= to;
+}
 
 /** `?after=&limit=` */
 export const eventsQuerySchema = z.strictObject({

@@ -15,6 +15,7 @@ export const TAGS = {
     'What people decide about a request. Each decision is kept with who took it, when and in what words.',
   'legal holds': 'Standing holds by subject: nothing of a held subject is deleted.',
   deadlines: 'What is due, and when it can be expected to be done.',
+  reports: 'What came in and what became of it, for those who answer for it.',
   connections: 'The OpenReplay servers, and the stop button of each.',
   'API keys': 'Making keys, ending them and giving them new tokens, and what was done to them.',
   service: 'What the service says of itself. Needs no API key.',
@@ -73,7 +74,7 @@ type ReplyOf<S, C extends Answer['content']> = {
   /** JSON that is text already, so that what is stored canonically is sent byte for byte. */
   | { readonly json: string }
   /** Begun only when it is to be sent: a HEAD gets the head alone. */
-  | { readonly stream: () => Promise<AnswerStream> }
+  | { readonly stream: () => Promise<AnswerStream>; readonly mediaType?: keyof C & string }
 );
 
 /** A call as the handler gets it: every part is what the route's schemas made of it. */

@@ -23,6 +23,8 @@ import { showReadiness } from './routes/show-readiness.ts';
 import { showRequestSubject } from './routes/show-request-subject.ts';
 import { lookUpSubjectRoute } from './routes/look-up-subject.ts';
 import { previewErasureRequest } from './routes/preview-erasure-request.ts';
+import { readRequestRegister } from './routes/read-register.ts';
+import { showSummary } from './routes/show-summary.ts';
 import { listAllConnections } from './routes/list-connections.ts';
 import { pauseOneConnection } from './routes/pause-connection.ts';
 import { resumeOneConnection } from './routes/resume-connection.ts';
@@ -69,6 +71,8 @@ export const ROUTES: readonly Route[] = [
   listStandingHolds,
   releaseStandingHold,
   listRequestDeadlines,
+  readRequestRegister,
+  showSummary,
   listAllConnections,
   pauseOneConnection,
   resumeOneConnection,

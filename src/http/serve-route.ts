@@ -70,7 +70,7 @@ async function send({ req, res }: Exchange, { answers }: Route, reply: Reply<Ans
   if ('stream' in reply) {
     // What it throws before anything is sent is a problem like any other.
     const stream = req.method === 'HEAD' ? undefined : await reply.stream();
-    head(res, reply).type(firstType);
+    head(res, reply).type(reply.mediaType ?? firstType);
     if (stream === undefined) res.end();
     else await sendStream(res, stream);
     return;

@@ -74,13 +74,62 @@ export async function inTransaction<T>(
   }
 }
 
+const BEGIN_SNAPSHOT = ['BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', 'SELECT now() AS now'];
+
 /** Runs reads that are all of one moment, however long they take. */
 export async function inSnapshot<T>(pool: pg.Pool, work: InTransaction<T>): Promise<T> {
-  const begin = ['BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', 'SELECT now() AS now'];
-  return available(once(pool, work, begin));
+  return available(once(pool, work, BEGIN_SNAPSHOT));
+}
+
+/** Longer than the API waits for a caller to take what was read. */
+const TAKEN_WITHIN_MS = 90_000;
+
+/**
+ * As inSnapshot, for what is handed on while it is read: the snapshot ends with the iteration, however that ends. Who
+ * makes one begins to take from it at once, since nothing else gives the connection back.
+ */
+export async function* throughSnapshot<T>(
+  pool: pg.Pool,
+  read: (client: Queryable) => AsyncIterable<T>,
+): AsyncGenerator<T, void, undefined> {
+  const { client, rollBack, giveBack } = await available(borrow(pool));
+  try {
+    const patience = `SET LOCAL idle_in_transaction_session_timeout = ${TAKEN_WITHIN_MS}`;
+    await queryAll(client, [...BEGIN_SNAPSHOT, patience]);
+    yield* read(client);
+  } catch (error) {
+    throw translated(error);
+  } finally {
+    // Nothing was written, so nothing is committed: this is also how an iteration ends that nobody goes on with.
+    await rollBack();
+    giveBack();
+  }
 }
 
 async function once<T>(pool: pg.Pool, work: InTransaction<T>, begin: readonly string[]): Promise<T> {
+  const { client, rollBack, giveBack } = await borrow(pool);
+  try {
+    const [, time, ...opened] = await queryAll(client, begin);
+    const result = await work(client, clock.parse(time)[0].now, opened);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await rollBack();
+    throw error;
+  } finally {
+    giveBack();
+  }
+}
+
+interface Borrowed {
+  readonly client: pg.PoolClient;
+  /** Never throws. */
+  rollBack(): Promise<void>;
+  giveBack(): void;
+}
+
+/** One connection of the pool, until it is given back. */
+async function borrow(pool: pg.Pool): Promise<Borrowed> {
   const client = await pool.connect();
   let broken: Error | undefined;
   // The pool listens only while a connection is idle: one that is lost in use would, unheard, end the process.
@@ -88,21 +137,19 @@ async function once<T>(pool: pg.Pool, work: InTransaction<T>, begin: readonly st
     broken = error;
   };
   client.on('error', lost);
-  try {
-    const [, time, ...opened] = await queryAll(client, begin);
-    const result = await work(client, clock.parse(time)[0].now, opened);
-    await client.query('COMMIT');
-    return result;
-  } catch (error) {
-    await client.query('ROLLBACK').catch((failure: unknown) => {
-      broken = failure instanceof Error ? failure : new Error('rollback failed');
-    });
-    throw error;
-  } finally {
-    client.off('error', lost);
-    // A connection that cannot even roll back is thrown away, not given back to the pool.
-    client.release(broken);
-  }
+  return {
+    client,
+    rollBack: async () => {
+      await client.query('ROLLBACK').catch((failure: unknown) => {
+        broken = failure instanceof Error ? failure : new Error('rollback failed');
+      });
+    },
+    giveBack: () => {
+      client.off('error', lost);
+      // A connection that cannot even roll back is thrown away, not given back to the pool.
+      client.release(broken);
+    },
+  };
 }
 
 /** Runs one statement outside a transaction, with the same translation of failures. */

@@ -8,7 +8,7 @@ import { TASK_STATES } from '../domain/states.ts';
 import { TASK_ATTENTIONS, type Task } from '../domain/task.ts';
 import type { Queryable, Rows } from './connection.ts';
 
-const round = z.object({
+export const round = z.object({
   number: z.number(),
   jobId: z.string().nullable(),
   adopted: z.boolean(),
@@ -24,7 +24,7 @@ const round = z.object({
 });
 
 const checkResult = z.enum(['absent', 'residue', 'unavailable']);
-const verification = z.object({
+export const verification = z.object({
   user: checkResult,
   sessions: checkResult,
   sessionsFound: z.number().nullable(),

@@ -96,6 +96,8 @@ function isDateTime(text: string): boolean {
 }
 
 const JSON_TYPE = 'application/json';
+/** Always UTF-8: it has no charset. */
+const LINES_TYPE = 'application/x-ndjson';
 const PROBLEM_TYPE = 'application/problem+json';
 /** Where asJson notes a content type that it replaced. */
 const REAL_TYPE = 'x-real-type';
@@ -164,6 +166,7 @@ function contentErrors({ content }: DocumentedResponse, headers: Exchange['answe
   const expected = Object.entries(content).map(([type, { [REAL_TYPE]: real }]) => real ?? type);
   const type = headers['content-type'];
   if (expected.some((each) => type === `${each}; charset=utf-8`)) return [];
+  if (type === LINES_TYPE && expected.includes(LINES_TYPE)) return [];
   return [`content type ${type} instead of ${expected.join(' or ')}`];
 }
 

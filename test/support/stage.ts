@@ -22,6 +22,7 @@ import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { createConnectionGate, type GateOptions } from '../../src/app/connection-gate.ts';
 import { createGateStore } from '../../src/store/connection-states.ts';
 import { createPool } from '../../src/store/connection.ts';
+import { createReportStore } from '../../src/store/reports.ts';
 import { createStore } from '../../src/store/store.ts';
 import { openVault } from '../../src/vault/open-vault.ts';
 import { startWorker } from '../../workers/start-worker.ts';
@@ -123,6 +124,11 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   sandbox.addProject(OTHER_PROJECT);
   const baseUrl = await sandbox.start();
   const pool = createPool({ connectionString: database.serviceUrl, max: 20, applicationName: 'stage' });
+  const reportPool = createPool({
+    connectionString: database.serviceUrl,
+    max: 2,
+    applicationName: 'stage-reports',
+  });
   const client = createOpenReplayClient({
     baseUrl,
     apiKey: 'stage-token',
@@ -155,6 +161,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     retentionMs: 30 * 86_400_000,
     encodeEvent,
     journal: createFileJournal({ directory: await createTestFolder(), keepDays: 1 }),
+    reports: createReportStore(reportPool),
     ledger: { store: ledger.log, certifier: ledger.certifier },
     connections: new Map([
       [
@@ -233,7 +240,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     close: async () => {
       await worker?.stop();
       client.close();
-      await pool.end();
+      await Promise.all([pool.end(), reportPool.end()]);
       await sandbox.stop();
       await database.drop();
     },

