@@ -38,7 +38,16 @@ const SLOW = integration(
     'image',
   ],
   ...['cli', 'cli-doctor', 'cli-drill', 'cli-openreplay', 'keys'],
-  ...['access-packages', 'audit-log', 'by-email', 'connection-mood', 'live-subject', 'replay', 'sentinel'],
+  ...[
+    'access-packages',
+    'audit-log',
+    'by-email',
+    'connection-mood',
+    'live-subject',
+    'replay',
+    'sentinel',
+    'register-in-libreoffice',
+  ],
 );
 
 export default {

@@ -35,7 +35,7 @@ const answer = z.looseObject({
 type Month = z.output<typeof answer>['months'][number];
 
 /** Short ones: the line is one of 80 columns. */
-const COLUMNS = 'month,law,new,open,risk,in time,late,refused,cancelled,days,p95';
+const COLUMNS = 'month,law,new,open,risk,in time,late,refused,cancel,days,p95';
 
 async function summary({
   api,

@@ -86,11 +86,12 @@ export const deadlinesQuerySchema = z.strictObject({
   limit,
 });
 
+const DAY = 'a day since 1970, such as 2026-03-31';
+
 /** Years that computing with months cannot leave. */
 const reportDay = z
-  .string('a day such as 2026-03-31')
-  .refine(isDay, 'a day such as 2026-03-31')
-  .refine((day) => day >= '1970-01-01' && day <= '9998-12-31', 'a day since 1970')
+  .string(DAY)
+  .refine((text): text is Day => isDay(text) && text >= '1970-01-01' && text <= '9998-12-31', DAY)
   .meta({ override: { format: 'date' } });
 
 const BEFORE_TO = 'a day that is not after the last';

@@ -11,7 +11,7 @@ export const listKeyEvents = keyedRoute({
   scope: 'audit:read',
   operationId: 'listAdminEvents',
   tag: 'API keys',
-  summary: 'List what was done to API keys and standing holds, and who looked for whom',
+  summary: 'List what was done to API keys and standing holds, who looked for whom and who read a report',
   description: `Each event stands in the answer as the exact canonical JSON (RFC 8785) that is stored. Each reading is itself such
 an event, \`audit.read\`, which stands after those that were read.`,
   query: eventsQuerySchema,
