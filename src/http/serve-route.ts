@@ -68,11 +68,7 @@ function absent({ params, path }: Route): Error {
 async function send({ req, res }: Exchange, { answers }: Route, reply: Reply<Answers>): Promise<void> {
   const firstType = Object.keys(answers[reply.status]?.content ?? {})[0] ?? '';
   if ('stream' in reply) {
-    // What it throws before anything is sent is a problem like any other.
-    const stream = req.method === 'HEAD' ? undefined : await reply.stream();
-    head(res, reply).type(reply.mediaType ?? firstType);
-    if (stream === undefined) res.end();
-    else await sendStream(res, stream);
+    await sendStreamed({ req, res }, reply, firstType);
     return;
   }
   head(res, reply);
@@ -82,6 +78,18 @@ async function send({ req, res }: Exchange, { answers }: Route, reply: Reply<Ans
   }
   const mediaType = reply.mediaType ?? firstType;
   res.type(mediaType).send(mediaType === 'application/json' ? JSON.stringify(reply.body) : reply.body);
+}
+
+async function sendStreamed(
+  { req, res }: Exchange,
+  reply: Extract<Reply<Answers>, { stream: unknown }>,
+  firstType: string,
+): Promise<void> {
+  // What it throws before anything is sent is a problem like any other.
+  const stream = req.method === 'HEAD' ? undefined : await reply.stream();
+  head(res, reply).type(reply.mediaType ?? firstType);
+  if (stream === undefined) res.end();
+  else await sendStream(res, stream);
 }
 
 function head(res: Response, { status, headers = {} }: Pick<Reply<Answers>, 'status' | 'headers'>): Response {

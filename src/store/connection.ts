@@ -124,8 +124,8 @@ async function once<T>(pool: pg.Pool, work: InTransaction<T>, begin: readonly st
 interface Borrowed {
   readonly client: pg.PoolClient;
   /** Never throws. */
-  rollBack(): Promise<void>;
-  giveBack(): void;
+  readonly rollBack: () => Promise<void>;
+  readonly giveBack: () => void;
 }
 
 /** One connection of the pool, until it is given back. */
