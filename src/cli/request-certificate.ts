@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { understood } from './api-client.ts';
@@ -16,27 +17,54 @@ export function addCertificate(group: Command, shell: Shell): void {
       .command('certificate <id>')
       .description('the certificate of an erasure that was carried out and verified')
       .option('--out <file>', 'writes it to a file, to be handed out')
+      .option('--pdf <file>', 'writes it as PDF, to be read and filed; only the JSON is signed')
       .action(actOverApi(shell, options, certificate)),
-    [`requests certificate ${SOME_ID} --out certificate.json`, 'verify certificate.json --key "$(cat vkey)"'],
+    [
+      `requests certificate ${SOME_ID} --out certificate.json --pdf certificate.pdf`,
+      'verify certificate.json --key "$(cat vkey)"',
+    ],
   );
 }
 
-const options = z.object({ out: z.string().min(1, 'the name of a file').optional() });
+const fileName = z.string().min(1, 'the name of a file').optional();
+const options = z.object({ out: fileName, pdf: fileName });
 const answer = z.looseObject({ certificate: z.looseObject({ number: z.string() }) });
 
-async function certificate(given: GivenApi<z.output<typeof options>>): Promise<ExitStatus> {
-  const { io, output, args } = given;
+type Given = GivenApi<z.output<typeof options>>;
+
+async function certificate(given: Given): Promise<ExitStatus> {
+  const { api, output, args } = given;
+  const { out, pdf } = given.options;
   const path = `/v1/erasure-requests/${encodeURIComponent(args[0] ?? '')}/certificate`;
-  const body = understood(answer, await given.api.ask({ method: 'GET', path }));
-  const text = JSON.stringify(body, null, 2);
-  if (given.options.out === undefined) {
-    output.value(body, () => text);
+  const ask = async () => understood(answer, await api.ask({ method: 'GET', path }));
+  if (out === undefined && pdf === undefined) {
+    output.value(await ask(), (body) => JSON.stringify(body, null, 2));
     return EXIT.ok;
   }
-  const target = resolve(io.cwd, given.options.out);
-  await writeFile(target, `${text}\n`, { mode: 0o600 }).catch((cause: unknown) => {
-    throw commandError('USAGE_INVALID', `--out: ${target} cannot be written`, cause);
-  });
-  output.value({ file: target }, () => target);
+  const written = {
+    ...(out !== undefined && {
+      file: await write(given, { option: '--out', file: out }, `${JSON.stringify(await ask(), null, 2)}\n`),
+    }),
+    ...(pdf !== undefined && {
+      pdf: await write(
+        given,
+        { option: '--pdf', file: pdf },
+        await buffer(api.download({ path, query: { format: 'pdf' } })),
+      ),
+    }),
+  };
+  output.value(written, () => Object.values(written).join('\n'));
   return EXIT.ok;
+}
+
+async function write(
+  { io }: Pick<Given, 'io'>,
+  to: { option: string; file: string },
+  content: string | Uint8Array,
+): Promise<string> {
+  const target = resolve(io.cwd, to.file);
+  await writeFile(target, content, { mode: 0o600 }).catch((cause: unknown) => {
+    throw commandError('USAGE_INVALID', `${to.option}: ${target} cannot be written`, cause);
+  });
+  return target;
 }

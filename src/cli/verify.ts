@@ -69,7 +69,11 @@ const OPTIONS = {
   json: { type: 'boolean' },
 } as const;
 
-function textOf({ what, checked, wrong }: Verdict): string {
-  const lines = [...checked.map((one) => `holds  ${one}`), ...wrong.map((one) => `WRONG  ${one}`)];
+function textOf({ what, checked, wrong, fingerprint }: Verdict): string {
+  const lines = [
+    ...checked.map((one) => `holds  ${one}`),
+    ...wrong.map((one) => `WRONG  ${one}`),
+    ...(fingerprint === undefined ? [] : [`Fingerprint: ${fingerprint}`]),
+  ];
   return `${lines.join('\n')}\n${wrong.length === 0 ? `The ${what} holds.` : `The ${what} does NOT hold.`}\n`;
 }

@@ -41,8 +41,17 @@ export function certificateHash(body: CertificateBody): Buffer {
   return createHash('sha256').update(canonicalText(body)).digest();
 }
 
-/** Certificates of this log, signed with its key. @param product name and version of what issues them */
-export function createCertifier(signer: NoteSigner, product: string): Certifier {
+/**
+ * Certificates of this log, signed with its key.
+ *
+ * @param product name and version of what issues them
+ * @param print makes the PDF; given from outside, so that whoever verifies needs nothing of it
+ */
+export function createCertifier(
+  signer: NoteSigner,
+  product: string,
+  print: (certificate: Certificate) => Promise<Uint8Array>,
+): Certifier {
   return {
     tilesFor: (leaves, size) => tilesOf(leaves.flatMap((leaf) => inclusionPath(leaf, size))),
     certify: ({ events, head, tiles, issuedAt }) => {
@@ -52,7 +61,7 @@ export function createCertifier(signer: NoteSigner, product: string): Certifier 
       if (last === undefined || last.leaf === null || last.leaf >= head.size) throw notSealed();
       const issued = { at: issuedAt.toISOString(), product };
       const known = new Tiles(tiles);
-      return {
+      const json: Certificate = {
         certificate,
         issued,
         events: closing.map(({ leaf, bytes }) => {
@@ -64,7 +73,8 @@ export function createCertifier(signer: NoteSigner, product: string): Certifier 
         }),
         checkpoint: head.note,
         signature: signNote(certificateText({ certificate, issued }), signer),
-      } satisfies Certificate;
+      };
+      return { json, print: () => print(json) };
     },
   };
 }

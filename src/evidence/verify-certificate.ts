@@ -1,6 +1,6 @@
 import { canonicalText } from './canonical-text.ts';
 import { certificateBody, type CertificateBody } from './certificate-body.ts';
-import { certificateText } from './certificate.ts';
+import { certificateHash, certificateText } from './certificate.ts';
 import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { hashLeaf, sameHash } from './merkle-hash.ts';
 import { verifyInclusion } from './merkle-verify.ts';
@@ -12,6 +12,8 @@ export interface Verdict {
   readonly what: string;
   readonly checked: readonly string[];
   readonly wrong: readonly string[];
+  /** SHA-256 of what is certified, in hex: what stands on paper. Left out where nothing is certified. */
+  readonly fingerprint?: string;
 }
 
 interface ReadEvent {
@@ -64,7 +66,8 @@ export function verifyCertificate(text: string, by: { key: NoteVerifier; publish
       if (canonicalText(certificateBody(events)) !== canonicalText(file.certificate))
         throw new TypeError('what stands there does not follow from the events');
     });
-  return { what: `certificate ${file.certificate.number}`, checked, wrong };
+  const fingerprint = certificateHash(file.certificate).toString('hex');
+  return { what: `certificate ${file.certificate.number}`, checked, wrong, fingerprint };
 }
 
 interface ReadCertificate {

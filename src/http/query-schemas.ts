@@ -155,5 +155,13 @@ export const importErrorsQuerySchema = z.strictObject({
   limit,
 });
 
+/** `?format=` */
+export const certificateQuerySchema = z.strictObject({
+  format: z
+    .enum(['json', 'pdf'], 'json or pdf')
+    .optional()
+    .meta({ description: 'The form; left out, what `Accept` asks for, or JSON.' }),
+});
+
 /** No parameters at all. */
 export const emptyQuerySchema = z.strictObject({});

@@ -84,6 +84,8 @@ export interface Call<P, Q, B> extends RouteContext {
   readonly body: B;
   /** Undefined where none came, or the route takes none. */
   readonly idempotencyKey: string | undefined;
+  /** Which of these media types the caller would rather have (`Accept`); the first where all or none will do. */
+  readonly preferred: <T extends string>(mediaTypes: readonly [T, ...T[]]) => T;
   /** What was found. Throws the problem of the path parameters when nothing was. */
   readonly found: <T>(value: T | undefined) => T;
 }

@@ -39,6 +39,10 @@ async function read(route: Route, { req, res }: Exchange): Promise<Input> {
     params: paramsOf(route, req),
     idempotencyKey: route.takesIdempotencyKey ? idempotencyKeyOf(req) : undefined,
     body: await route.body?.read(req, res),
+    preferred: (mediaTypes) => {
+      const best = req.accepts([...mediaTypes]);
+      return mediaTypes.find((mediaType) => mediaType === best) ?? mediaTypes[0];
+    },
     found: (value) => {
       if (value === undefined) throw absent(route);
       return value;

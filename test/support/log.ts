@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Certifier, LogStore, TreeGrower } from '../../src/app/ports/log.ts';
 import { sealEvents } from '../../src/app/seal-events.ts';
 import { createCertifier } from '../../src/evidence/certificate.ts';
+import { printCertificate } from '../../src/evidence/pdf/print-certificate.ts';
 import { hashLeaf } from '../../src/evidence/merkle-hash.ts';
 import { signerOf, type NoteSigner } from '../../src/evidence/signed-note.ts';
 import { createTreeGrower } from '../../src/evidence/tree-grower.ts';
@@ -26,7 +27,7 @@ export function openTestLog(pool: pg.Pool, origin = 'test.example/log'): TestLog
   return {
     ...parts,
     signer,
-    certifier: createCertifier(signer, 'Lethe under test'),
+    certifier: createCertifier(signer, 'Lethe under test', printCertificate),
     sealAll: async () => {
       let sealed = 0;
       for (let count = await sealEvents(parts); count > 0; count = await sealEvents(parts)) sealed += count;

@@ -130,12 +130,19 @@ export interface SealedEvent {
   readonly leaf: number | null;
 }
 
+/** A certificate in its two forms. */
+export interface IssuedCertificate {
+  /** Signed; what is certified. */
+  readonly json: object;
+  /** The same for people, as PDF. */
+  print(): Promise<Uint8Array>;
+}
+
 /** Makes certificates; it keeps nothing. */
 export interface Certifier {
   /** The tiles that it takes to show that these leaves are in the log of this size. */
   tilesFor(leaves: readonly number[], size: number): readonly LogTilePlace[];
   /**
-   * @returns a certificate, as JSON
    * @throws LetheError CERTIFICATE_NOT_READY, CERTIFICATE_REFUSED: there is none of such a request
    */
   certify(from: {
@@ -143,5 +150,5 @@ export interface Certifier {
     readonly head: LogHead & { readonly note: string };
     readonly tiles: readonly LogTile[];
     readonly issuedAt: Date;
-  }): object;
+  }): IssuedCertificate;
 }
