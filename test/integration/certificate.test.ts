@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { cp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -6,9 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { cancelRequest } from '../../src/app/cancel-request.ts';
 import { issueCertificate } from '../../src/app/issue-certificate.ts';
+import { canonicalText } from '../../src/evidence/canonical-text.ts';
 import { formatVerifierKey, signNote, signerOf } from '../../src/evidence/signed-note.ts';
 import { verifyCertificate } from '../../src/evidence/verify-certificate.ts';
+import { openApi, type Api } from '../support/api.ts';
 import { createTestFolder } from '../support/postgres.ts';
+import { readPdf } from '../support/read-pdf.ts';
 import { queueBackends } from '../support/redis.ts';
 import { openStage, PROJECT, type Stage } from '../support/stage.ts';
 
@@ -270,6 +273,7 @@ describe('lethe-verify', () => {
       });
     const good = call('certificate.json', '--key', key);
     expect(good.stdout).toContain(`The certificate ${id} holds.`);
+    expect(good.stdout).toContain(`Fingerprint: ${fingerprint()}\n`);
     expect(good.status).toBe(0);
     const bad = call('bad.json', '--key', key, '--json');
     expect(bad.status).toBe(1);
@@ -277,5 +281,84 @@ describe('lethe-verify', () => {
     expect(call('certificate.json').status).toBe(2);
     expect(call('missing.json', '--key', key).status).toBe(2);
     expect(call('certificate.json', '--key', 'nonsense').stderr).toContain('A verifier key reads NAME');
+  });
+});
+
+function fingerprint(): string {
+  const { certificate } = z.object({ certificate: z.unknown() }).parse(JSON.parse(text));
+  return createHash('sha256').update(canonicalText(certificate)).digest('hex');
+}
+
+describe('over HTTP', () => {
+  let api: Api;
+  let target: string;
+  beforeAll(async () => {
+    api = await openApi(stage);
+    target = `/v1/erasure-requests/${id}/certificate`;
+  });
+  afterAll(() => api.close());
+
+  const get = async (query: string, accept: string) => {
+    const { token } = await api.addKey('requests:read');
+    const headers = { authorization: `Bearer ${token}`, accept };
+    const answer = await fetch(`http://127.0.0.1:${api.port}${target}${query}`, { headers });
+    return { ...answerOf(answer), bytes: new Uint8Array(await answer.arrayBuffer()) };
+  };
+  const answerOf = ({ status, headers }: Response) => ({
+    status,
+    type: headers.get('content-type'),
+    file: headers.get('content-disposition'),
+  });
+
+  it.each([
+    ['?format=pdf', '*/*'],
+    ['?format=pdf', 'application/json'],
+    ['', 'application/pdf'],
+    ['', 'application/json;q=0.5, application/pdf'],
+  ])('it is PDF to %p with Accept: %s', async (query, accept) => {
+    const { bytes, ...answer } = await get(query, accept);
+    const file = `inline; filename="${id}-certificate.pdf"`;
+    expect(answer).toEqual({ status: 200, type: 'application/pdf', file });
+    const paper = readPdf(bytes).pages.join('\n');
+    expect(paper).toContain(fingerprint().match(/.{8}/g)?.join(' '));
+    expect(paper).toContain(stage.ledger.signer.name);
+    for (const form of ['some&body', 'some%26body', Buffer.from('some&body').toString('hex')]) {
+      expect(paper).not.toContain(form);
+      expect(Buffer.from(bytes).includes(form)).toBe(false);
+    }
+  });
+
+  it.each([
+    ['', '*/*'],
+    ['?format=json', 'application/pdf'],
+    ['', 'image/png'],
+    ['', 'application/pdf;q=0.5, application/json'],
+  ])('it is JSON to %p with Accept: %s', async (query, accept) => {
+    const { bytes, ...answer } = await get(query, accept);
+    const file = `inline; filename="${id}-certificate.json"`;
+    expect(answer).toEqual({ status: 200, type: expect.stringMatching(/^application\/json/), file });
+    expect(verified(Buffer.from(bytes).toString('utf8')).wrong).toEqual([]);
+  });
+
+  it('each answer is an event, and what is no form is none', async () => {
+    const issued = async () =>
+      (await stage.trail(id)).filter(({ type }) => type === 'certificate.issued').length;
+    const before = await issued();
+    expect((await get('?format=pdf', '*/*')).status).toBe(200);
+    expect((await api.call(`GET ${target}`)).status).toBe(200);
+    expect((await api.call(`GET ${target}?format=docx`)).status).toBe(422);
+    expect(await issued()).toBe(before + 2);
+  });
+
+  it('there is none of a request that is not there, or is open', async () => {
+    const nobody = '/v1/erasure-requests/er_00000000000000000000000000000000/certificate?format=pdf';
+    expect((await api.call(`GET ${nobody}`)).status).toBe(404);
+    const { id: open } = await stage.submit('open still');
+    const refused = await api.call(`GET /v1/erasure-requests/${open}/certificate?format=pdf`);
+    expect([refused.status, refused.headers['content-type']]).toEqual([
+      409,
+      expect.stringMatching(/^application\/problem\+json/),
+    ]);
+    await stage.settled(open);
   });
 });

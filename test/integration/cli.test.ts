@@ -234,6 +234,26 @@ describe('requests', () => {
     await expect(stat(path.join(folder, 'again.zip.part'))).rejects.toThrow('ENOENT');
   });
 
+  it('give the certificate, as JSON and as PDF', async () => {
+    const userId = `${PERSON}-certified`;
+    sandbox.addUser({ projectKey: PROJECT, userId, sessions: 1 });
+    const id = await submit(userId);
+    await lethe(['requests', 'follow', id, '--every', '0.05']);
+    const argv = ['requests', 'certificate', id, '--out', 'certificate.json', '--pdf', 'certificate.pdf'];
+    let written = await lethe(argv);
+    // Its last events wait for the sealer.
+    while (written.err.includes('try again')) written = await lethe(argv);
+    const files = ['certificate.json', 'certificate.pdf'].map((name) => path.join(folder, name));
+    expect(written).toMatchObject({ status: 0, out: `${files.join('\n')}\n` });
+    const [json, pdf] = await Promise.all(files.map((file) => readFile(file, 'latin1')));
+    expect(JSON.parse(json ?? '')).toMatchObject({ certificate: { number: id } });
+    expect(pdf?.slice(0, 8)).toBe('%PDF-1.7');
+    expect(pdf).toContain(`Erasure certificate ${id}`);
+    expect((await stat(files[1] ?? '')).mode & 0o777).toBe(0o600);
+    const nowhere = await lethe(['requests', 'certificate', id, '--pdf', 'no/such/folder.pdf']);
+    expect(nowhere).toMatchObject({ status: 2, err: expect.stringContaining('--pdf') });
+  });
+
   it('stop being followed when somebody interrupts', async () => {
     sandbox.faults.hangJobs = { userIds: new Set([`${PERSON}-slow`]) };
     sandbox.addUser({ projectKey: PROJECT, userId: `${PERSON}-slow`, sessions: 1 });
