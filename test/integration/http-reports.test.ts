@@ -63,9 +63,9 @@ const csv = async (query = ''): Promise<string[][]> => {
 async function insertMany(count: number, receivedAt: string, length = 10): Promise<void> {
   await stage.database.pool.query(
     `INSERT INTO erasure_requests (id, state, regulation, channel, reference, subject_kind, subject_key_version, subject_ref,
-       subject_sealed, submitted_by, received_at, created_at, completed_at, outcome, due_on)
+       subject_sealed, submitted_by, received_at, created_at, completed_at, closed_at, outcome, due_on)
      SELECT 'er_' || md5(random()::text || n), 'completed', 'gdpr', 'api', rpad('many ' || n, $4, 'x'), subject_kind, 1, subject_ref,
-       subject_sealed, submitted_by, $2::timestamptz, $2, $2::timestamptz + n * interval '1 day', 'erased',
+       subject_sealed, submitted_by, $2::timestamptz, $2, $2::timestamptz + n * interval '1 day', now(), 'erased',
        $2::date + 15
      FROM erasure_requests, generate_series(1, $1) AS n WHERE id = $3`,
     [count, receivedAt, idOf('completed'), length],
@@ -308,7 +308,7 @@ describe('the summary', () => {
     const today = stage.deps.today('gdpr');
     await stage.settled(idOf('heavy'));
     await stage.database.pool.query(
-      `UPDATE erasure_requests SET state = 'erasing', completed_at = NULL, outcome = NULL, due_on = $2::text::date,
+      `UPDATE erasure_requests SET state = 'erasing', completed_at = NULL, closed_at = NULL, outcome = NULL, due_on = $2::text::date,
          clock = jsonb_set(clock, '{dueOn}', to_jsonb($2::text)) WHERE id = $1`,
       [idOf('heavy'), today],
     );
