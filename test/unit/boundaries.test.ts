@@ -97,7 +97,7 @@ const FINE = [
   'src/http/good.ts: express',
   'src/http/good.ts: yazl',
   'src/http/good.ts: csv-parse',
-  'src/http/good.ts: csv-stringify/sync',
+  'src/http/good.ts: csv-stringify',
   'src/evidence/pdf/good.ts: pdfkit',
   'src/http/good.ts: ../app/verb.ts',
   'src/intake/good.ts: ../app/verb.ts',
