@@ -12,6 +12,7 @@ export interface EventPlace {
  */
 const TAIL_OF_REQUEST =
   /,"request_id":"([^"\\]+)","seq":(0|[1-9]\d{0,9}),"task_id":(?:null|"[^"\\]*"),"type":"([^"\\]+)","v":\d+\}$/;
+/** In a request's event something stands between `seq` and `type`. */
 const TAIL = /[,}]"seq":(0|[1-9]\d{0,9}),"type":"([^"\\]+)","v":\d+\}$/;
 /** More than any tail has. */
 const TAIL_BYTES = 400;
@@ -25,6 +26,6 @@ export function placeOf(bytes: Uint8Array): EventPlace | undefined {
   const [, requestId, seq, type] = TAIL_OF_REQUEST.exec(text) ?? [];
   if (requestId !== undefined && type !== undefined) return { requestId, seq: Number(seq), type };
   const [, adminSeq, adminType] = TAIL.exec(text) ?? [];
-  if (adminType === undefined || text.includes('"request_id":"')) return undefined;
+  if (adminType === undefined) return undefined;
   return { requestId: null, seq: Number(adminSeq), type: adminType };
 }

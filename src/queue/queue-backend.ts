@@ -35,8 +35,8 @@ export interface ConsumerOptions {
 }
 
 const CALL_TIMEOUT_MS = 10_000;
-/** A socket that is closed without a word says so at once. */
-const LEAVE_MS = 1_000;
+/** How long taking leave may last: supervisors give ten seconds more than the drain, for all of it. */
+const LEAVE_MS = 2_000;
 /** BullMQ owns no retries and keeps no finished jobs: attempts are ours, and each is audited. */
 const JOB_OPTIONS = { removeOnComplete: true, removeOnFail: true, attempts: 1 } as const;
 /** A look at jobs is due at its moment and is one for many: it goes before the rest. */
@@ -113,7 +113,7 @@ export function openConsumer(options: QueueOptions, connection: string, consumer
   return {
     close: async (drainMs) => {
       const drained = await settlesWithin(worker.close(), drainMs);
-      if (!drained) await settlesWithin(worker.close(true), CALL_TIMEOUT_MS);
+      if (!drained) await settlesWithin(worker.close(true), LEAVE_MS);
       return drained;
     },
   };
@@ -121,11 +121,8 @@ export function openConsumer(options: QueueOptions, connection: string, consumer
 
 /** A process must end in order also while Redis is away: then there is nobody to take leave of. */
 async function closeQueue(queue: OpenedQueue): Promise<void> {
-  try {
-    await bounded(queue.close());
-  } catch {
-    await settlesWithin(queue.disconnect(), LEAVE_MS);
-  }
+  if (await closesWithin(queue.close(), LEAVE_MS)) return;
+  await settlesWithin(queue.disconnect(), LEAVE_MS);
 }
 
 /** A limit is said with every bulk, since whoever empties the queue's store empties it of this, too; its absence once. */
@@ -202,6 +199,15 @@ async function bounded<T>(call: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+async function closesWithin(closing: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+  let closed = false;
+  const noted = closing.then(() => {
+    closed = true;
+  });
+  await settlesWithin(noted, timeoutMs);
+  return closed;
 }
 
 async function settlesWithin(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {

@@ -148,7 +148,9 @@ function faultsOfCompletion({ events, remote }: One): readonly string[] {
   const doneBefore = done.filter(({ updatedAt }) => (updatedAt ?? Infinity) <= completedAt);
   // Where nothing was left, a job that vanished may have been the last.
   const lastVanished = lastGiven !== undefined && !kept.has(lastGiven.jobId);
-  const since = Math.max(0, ...doneBefore.map(({ updatedAt }) => updatedAt ?? 0));
+  // Its own last job: one of another request for the same person may end between the reads and the completion.
+  const own = doneBefore.find(({ jobId }) => jobId === lastGiven?.jobId);
+  const since = own?.updatedAt ?? Math.max(0, ...doneBefore.map(({ updatedAt }) => updatedAt ?? 0));
   const reads = remote.log.filter(({ at }) => at >= since - ROUNDING_MS && at <= completedAt);
   const saw = (operationId: string, empty: (seen: Seen) => boolean) =>
     reads.some((seen) => seen.operationId === operationId && empty(seen));
