@@ -139,6 +139,12 @@ function sessionsBefore(jobId: number, { jobs }: Remote, person: Person): number
   return undefined;
 }
 
+/** 0 where no job was seen to end. */
+function firstEndOf(jobs: Remote['jobs']): number {
+  const ends = jobs.map(({ updatedAt }) => updatedAt ?? 0);
+  return ends.length > 0 ? Math.min(...ends) : 0;
+}
+
 /** Completed: after a job that did its work, and after reads that showed nobody. */
 function faultsOfCompletion({ events, remote }: One): readonly string[] {
   const completedAt = Math.max(...ofType(events, 'request.completed').map(timeOf)) + ROUNDING_MS;
@@ -148,9 +154,9 @@ function faultsOfCompletion({ events, remote }: One): readonly string[] {
   const doneBefore = done.filter(({ updatedAt }) => (updatedAt ?? Infinity) <= completedAt);
   // Where nothing was left, a job that vanished may have been the last.
   const lastVanished = lastGiven !== undefined && !kept.has(lastGiven.jobId);
-  // Its own last job: one of another request for the same person may end between the reads and the completion.
-  const own = doneBefore.find(({ jobId }) => jobId === lastGiven?.jobId);
-  const since = own?.updatedAt ?? Math.max(0, ...doneBefore.map(({ updatedAt }) => updatedAt ?? 0));
+  // The first job: one of another request for the same person may end between the reads and the completion. Whoever still
+  // had sessions after it, no read showed gone.
+  const since = firstEndOf(doneBefore);
   const reads = remote.log.filter(({ at }) => at >= since - ROUNDING_MS && at <= completedAt);
   const saw = (operationId: string, empty: (seen: Seen) => boolean) =>
     reads.some((seen) => seen.operationId === operationId && empty(seen));
