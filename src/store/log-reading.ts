@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { LogReader, LogTile, LogTilePlace, ReadRun, SignedHead } from '../app/ports/log.ts';
+import { listBesideLog } from './beside-log.ts';
 import type { Queryable } from './connection.ts';
 
 /** What the log's reader reads. */
@@ -93,28 +94,4 @@ const heads = z.array(z.object({ size: z.coerce.number(), root: z.instanceof(Buf
 async function listCheckpoints(db: Queryable): Promise<readonly SignedHead[]> {
   const { rows } = await db.query('SELECT size, root, note FROM checkpoints ORDER BY size');
   return heads.parse(rows);
-}
-
-const events = z.array(
-  z
-    .object({ request_id: z.string().nullable(), seq: z.number() })
-    .transform((row) => ({ requestId: row.request_id, seq: row.seq })),
-);
-
-async function listBesideLog(db: Queryable, most: number): ReturnType<LogReader['listBesideLog']> {
-  const { rows } = await db.query(
-    `WITH known AS (
-       SELECT COALESCE(request_id, '') AS trail, generate_series(first_seq, last_seq) AS seq FROM (
-         SELECT request_id, first_seq, last_seq FROM sealed_events
-         UNION ALL SELECT request_id, first_seq, last_seq FROM unsealed_events
-       ) AS runs
-     ), events AS (
-       SELECT request_id AS trail, seq FROM audit_events UNION ALL SELECT '', seq FROM admin_events
-     )
-     SELECT NULLIF(trail, '') AS request_id, seq FROM events
-     WHERE NOT EXISTS (SELECT FROM known WHERE known.trail = events.trail AND known.seq = events.seq)
-     ORDER BY trail, seq LIMIT $1`,
-    [most],
-  );
-  return events.parse(rows);
 }
