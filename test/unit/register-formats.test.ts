@@ -3,7 +3,7 @@ import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { registerRow, registerRowOf, type RegisterRow } from '../../src/app/register-row.ts';
 import type { RegisterEntry } from '../../src/app/ports/reports.ts';
-import { csvCell, rendered } from '../../src/http/register-formats.ts';
+import { csvCell, rendered } from '../../src/app/register-formats.ts';
 import { request } from '../support/requests.ts';
 
 const ID = `er_${'0'.repeat(32)}`;

@@ -3,7 +3,7 @@ import { readRegister } from '../../app/read-register.ts';
 import { registerRow } from '../../app/register-row.ts';
 import { reportFilter } from '../../app/report-period.ts';
 import { registerQuerySchema } from '../query-schemas.ts';
-import { REGISTER_TYPES, rendered } from '../register-formats.ts';
+import { REGISTER_TYPES, rendered } from '../../app/register-formats.ts';
 import { keyedRoute } from '../route.ts';
 
 const disposition = z

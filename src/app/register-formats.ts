@@ -1,6 +1,6 @@
 import { stringify } from 'csv-stringify/sync';
-import { registerRow, type RegisterRow } from '../app/register-row.ts';
-import type { RegisterFormat } from '../app/read-register.ts';
+import { registerRow, type RegisterRow } from './register-row.ts';
+import type { RegisterFormat } from './read-register.ts';
 
 type Pages = AsyncIterable<readonly RegisterRow[]>;
 type Bytes = AsyncGenerator<Uint8Array, void, undefined>;
