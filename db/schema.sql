@@ -58,6 +58,7 @@ CREATE TABLE api_keys (
   rotated_at           timestamp with time zone,
   rate_limit_requests  integer,
   rate_limit_seconds   integer,
+  made_for             text,
   CONSTRAINT api_keys_pkey PRIMARY KEY (id),
   CONSTRAINT api_keys_token_hash_key UNIQUE (token_hash),
   CONSTRAINT api_keys_created_by_fkey FOREIGN KEY (created_by) REFERENCES api_keys(id),
@@ -68,6 +69,7 @@ CREATE TABLE api_keys (
   CONSTRAINT api_keys_scopes_check CHECK (scopes <@ ARRAY['requests:write'::text, 'requests:read'::text, 'requests:approve'::text, 'holds:write'::text, 'audit:read'::text, 'reports:read'::text, 'access:read'::text, 'admin'::text] AND cardinality(scopes) > 0),
   CONSTRAINT api_keys_token_hash_check CHECK (octet_length(token_hash) = 32)
 );
+CREATE UNIQUE INDEX api_keys_made_for ON api_keys USING btree (made_for) WHERE revoked_at IS NULL;
 
 CREATE TABLE approvals (
   request_id    text                      NOT NULL,
@@ -197,7 +199,7 @@ CREATE TABLE erasure_requests (
   CONSTRAINT erasure_requests_access_alone CHECK (type <> 'access'::text OR state <> 'erasing'::text AND held_from IS DISTINCT FROM 'erasing'::text AND outcome IS DISTINCT FROM 'erased'::text),
   CONSTRAINT erasure_requests_approvals_needed_check CHECK (approvals_needed >= 0 AND approvals_needed <= 2),
   CONSTRAINT erasure_requests_attention CHECK (attention = ANY (ARRAY['tasks_need_attention'::text, 'unroutable'::text, 'project_unknown'::text, 'no_projects'::text, 'too_many_matches'::text, 'unexpected_matches'::text, 'package_incomplete'::text])),
-  CONSTRAINT erasure_requests_channel_check CHECK (channel = ANY (ARRAY['api'::text, 'import'::text, 'replay'::text, 'sentinel'::text])),
+  CONSTRAINT erasure_requests_channel_check CHECK (channel = ANY (ARRAY['api'::text, 'import'::text, 'webhook'::text, 'replay'::text, 'sentinel'::text])),
   CONSTRAINT erasure_requests_check CHECK ((state <> 'needs_attention'::text OR attention IS NOT NULL) AND (attention IS NULL OR (state = ANY (ARRAY['needs_attention'::text, 'on_hold'::text])))),
   CONSTRAINT erasure_requests_check1 CHECK ((state = 'completed'::text) = (completed_at IS NOT NULL)),
   CONSTRAINT erasure_requests_closed CHECK ((state = ANY (ARRAY['completed'::text, 'refused'::text, 'cancelled'::text])) = (closed_at IS NOT NULL)),
@@ -361,6 +363,15 @@ CREATE UNLOGGED TABLE rate_limits (
 );
 CREATE INDEX rate_limits_by_end ON rate_limits USING btree (resets_at);
 
+CREATE TABLE replay_keys (
+  scope  text                      NOT NULL,
+  key    bytea                     NOT NULL,
+  until  timestamp with time zone  NOT NULL,
+  CONSTRAINT replay_keys_pkey PRIMARY KEY (scope, key),
+  CONSTRAINT replay_keys_key_check CHECK (octet_length(key) = 32)
+);
+CREATE INDEX replay_keys_by_end ON replay_keys USING btree (until);
+
 CREATE TABLE request_subjects (
   request_id   text     NOT NULL,
   ref          bytea    NOT NULL,
@@ -416,6 +427,21 @@ CREATE TABLE tasks (
 );
 CREATE INDEX tasks_erased ON tasks USING btree (connection, updated_at DESC) WHERE state = 'erased'::text;
 
+CREATE TABLE tickets (
+  source      text                      NOT NULL,
+  reference   text                      NOT NULL,
+  request_id  text                      NOT NULL,
+  created_at  timestamp with time zone  NOT NULL DEFAULT now(),
+  marks       jsonb                     NOT NULL,
+  last_body   bytea                     NOT NULL,
+  changed_at  timestamp with time zone,
+  changed     text[]                    NOT NULL DEFAULT '{}'::text[],
+  CONSTRAINT tickets_pkey PRIMARY KEY (source, reference),
+  CONSTRAINT tickets_request_id_key UNIQUE (request_id),
+  CONSTRAINT tickets_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id) DEFERRABLE INITIALLY DEFERRED,
+  CONSTRAINT tickets_last_body_check CHECK (octet_length(last_body) = 32)
+);
+
 CREATE TABLE unsealed_events (
   id          bigint                    NOT NULL GENERATED ALWAYS AS IDENTITY,
   request_id  text,
@@ -433,9 +459,36 @@ CREATE TABLE vault_keys (
   CONSTRAINT vault_keys_wrapped_check CHECK (octet_length(wrapped) = 69)
 );
 
+CREATE TABLE webhook_counts (
+  source   text    NOT NULL,
+  day      date    NOT NULL,
+  outcome  text    NOT NULL,
+  count    bigint  NOT NULL,
+  CONSTRAINT webhook_counts_pkey PRIMARY KEY (source, day, outcome),
+  CONSTRAINT webhook_counts_count_check CHECK (count > 0),
+  CONSTRAINT webhook_counts_outcome CHECK (outcome = ANY (ARRAY['accepted'::text, 'known_ticket'::text, 'not_matching'::text, 'expired'::text]))
+);
+
+CREATE TABLE webhook_deliveries (
+  id           text                      NOT NULL,
+  source       text                      NOT NULL,
+  state        text                      NOT NULL DEFAULT 'received'::text,
+  received_at  timestamp with time zone  NOT NULL DEFAULT now(),
+  judged_at    timestamp with time zone,
+  problems     jsonb,
+  body_sealed  bytea                     NOT NULL,
+  key_wrapped  bytea                     NOT NULL,
+  CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id),
+  CONSTRAINT webhook_deliveries_check CHECK ((state = 'unmappable'::text) = (problems IS NOT NULL)),
+  CONSTRAINT webhook_deliveries_check1 CHECK (problems IS NULL OR judged_at IS NOT NULL),
+  CONSTRAINT webhook_deliveries_key_wrapped_check CHECK (octet_length(key_wrapped) = 69),
+  CONSTRAINT webhook_deliveries_state CHECK (state = ANY (ARRAY['received'::text, 'unmappable'::text]))
+);
+CREATE INDEX webhook_deliveries_by_source ON webhook_deliveries USING btree (source, id);
+
 CREATE TABLE work (
   id             bigint                    NOT NULL GENERATED ALWAYS AS IDENTITY,
-  request_id     text                      NOT NULL,
+  request_id     text,
   task_id        text,
   connection     text                      NOT NULL,
   project_key    text,
@@ -446,19 +499,25 @@ CREATE TABLE work (
   lease          uuid,
   held           boolean                   NOT NULL DEFAULT false,
   failing_since  timestamp with time zone,
+  delivery_id    text,
   CONSTRAINT work_pkey PRIMARY KEY (id),
+  CONSTRAINT work_delivery_id_key UNIQUE (delivery_id),
+  CONSTRAINT work_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES webhook_deliveries(id),
   CONSTRAINT work_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id),
   CONSTRAINT work_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id),
   CONSTRAINT work_check CHECK (lease IS NOT NULL OR NOT held),
-  CONSTRAINT work_kind CHECK (kind = ANY (ARRAY['discover'::text, 'gather'::text, 'package'::text, 'submit'::text, 'poll'::text, 'verify'::text, 'cancel'::text, 'expire_package'::text, 'sentinel'::text, 'destroy'::text])),
+  CONSTRAINT work_concerns_one CHECK (num_nonnulls(request_id, delivery_id) = 1),
+  CONSTRAINT work_judges_deliveries CHECK ((kind = 'judge'::text) = (delivery_id IS NOT NULL)),
+  CONSTRAINT work_kind CHECK (kind = ANY (ARRAY['discover'::text, 'gather'::text, 'package'::text, 'submit'::text, 'poll'::text, 'verify'::text, 'cancel'::text, 'expire_package'::text, 'sentinel'::text, 'destroy'::text, 'judge'::text])),
   CONSTRAINT work_reason CHECK (reason = ANY (ARRAY['queued'::text, 'cooling_off'::text, 'package_kept'::text, 'subject_live'::text, 'job_scheduled'::text, 'job_running'::text, 'job_unknown'::text, 'job_cancelled_by_somebody'::text, 'job_stalled'::text, 'settling'::text, 'sentinel'::text, 'retention'::text, 'conflict_without_job'::text, 'connection_paused'::text, 'key_refused'::text, 'rate_limited'::text, 'rejected'::text, 'redirected'::text, 'server_error'::text, 'unreadable'::text, 'unreachable'::text, 'no_answer'::text, 'internal_error'::text]))
 );
 CREATE INDEX work_destructions ON work USING btree (run_at) WHERE kind = 'destroy'::text;
-CREATE INDEX work_due_by_connection ON work USING btree (connection, run_at) WHERE kind <> 'sentinel'::text AND kind <> 'destroy'::text;
+CREATE INDEX work_due_by_connection ON work USING btree (connection, run_at) WHERE kind <> ALL (ARRAY['sentinel'::text, 'destroy'::text, 'judge'::text]);
 CREATE INDEX work_due_without_calls ON work USING btree (connection, run_at) WHERE kind = ANY (ARRAY['package'::text, 'expire_package'::text]);
+CREATE INDEX work_judgements ON work USING btree (run_at) WHERE kind = 'judge'::text;
 CREATE INDEX work_leased ON work USING btree (connection) WHERE lease IS NOT NULL;
 CREATE INDEX work_looks_by_connection ON work USING btree (connection, run_at) WHERE kind = 'sentinel'::text;
-CREATE UNIQUE INDEX work_one_of_each ON work USING btree (request_id, task_id, (kind = 'destroy'::text)) NULLS NOT DISTINCT;
+CREATE UNIQUE INDEX work_one_of_each ON work USING btree (request_id, task_id, (kind = 'destroy'::text)) NULLS NOT DISTINCT WHERE request_id IS NOT NULL;
 
 CREATE OR REPLACE FUNCTION public.note_unsealed_admin_events()
  RETURNS trigger

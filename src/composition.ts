@@ -24,6 +24,7 @@ import { createLogStore } from './store/log.ts';
 import { createReportStore } from './store/reports.ts';
 import { createStore } from './store/store.ts';
 import { createClocks } from './calendar/clocks.ts';
+import { openIntake } from './open-intake.ts';
 import { policyOf } from './policy-of.ts';
 import { productVersion } from './version.ts';
 import type { MasterKeyList } from './vault/master-keys.ts';
@@ -171,6 +172,7 @@ function assemble(parts: Parts): Core {
       ),
     ),
     access: { expiresAfterMs: config.access.expiresAfterDays * DAY_MS, ...GATHERING },
+    intake: openIntake(config),
     retentionMs: config.retention.identifiersAfterCompletionDays * DAY_MS,
     leaseMs: config.worker.leaseMs,
     newId,

@@ -7,6 +7,7 @@ import type { LocalPart } from './domain/email.ts';
 import { fillFromEnvironment, substitute, variable } from './config/environment.ts';
 import type { Mistake, Origins } from './config/environment.ts';
 import type { ConfigFile, LOG_LEVELS } from './config/file-schema.ts';
+import { intakeOf, type IntakeConfig } from './config/intake.ts';
 import { deepFreeze, valueAt } from './config/plain-tree.ts';
 import { ConfigError, pathText } from './config/problem.ts';
 import type { ConfigProblem } from './config/problem.ts';
@@ -17,6 +18,7 @@ import type { CalendarSettings } from './domain/calendar.ts';
 import type { Regulation } from './domain/regulation.ts';
 
 export { ConfigError };
+export type { SourceConfig } from './config/intake.ts';
 
 /** Exit status of a process that cannot start for its configuration: EX_CONFIG of sysexits.h. */
 export const EXIT_CONFIG = 78;
@@ -76,6 +78,8 @@ export interface Config {
     readonly waitForLiveMinutes: number;
     readonly rules: readonly PolicyRule[];
   };
+  /** Systems that deliver tickets. */
+  readonly intake: IntakeConfig;
   /** How long an access package that is ready is kept. */
   readonly access: { readonly expiresAfterDays: number };
   /** Where erasures are noted outside the database, and for how long. The directory is absolute. */
@@ -196,6 +200,7 @@ function toConfig(file: ConfigFile, cwd: string): Config {
   const dataDirectory = resolve(cwd, file.dataDirectory);
   return {
     ...rest,
+    intake: intakeOf(file),
     calendars: calendarsOf(calendar),
     dataDirectory,
     journal: {

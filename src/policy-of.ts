@@ -10,6 +10,8 @@ import type { Channel, RequestType } from './domain/request.ts';
 const DEFAULTS: Readonly<Record<Channel, Policy>> = {
   api: { identityRequired: false, approvalsNeeded: 0, coolingOffMs: 0 },
   import: { identityRequired: false, approvalsNeeded: 1, coolingOffMs: 0 },
+  // Whoever can write a ticket has asked: nobody has looked who that is.
+  webhook: { identityRequired: true, approvalsNeeded: 1, coolingOffMs: 0 },
   replay: { identityRequired: false, approvalsNeeded: 0, coolingOffMs: 0 },
   sentinel: { identityRequired: false, approvalsNeeded: 0, coolingOffMs: 0 },
 };
@@ -24,12 +26,13 @@ const MINUTE_MS = 60_000;
  */
 export function policyOf(
   rules: readonly PolicyRule[],
-  { channel, regulation, type }: { channel: Channel; regulation: Regulation; type: RequestType },
+  from: { channel: Channel; regulation: Regulation; type: RequestType; source?: string | undefined },
 ): Policy {
+  const { channel, regulation, type } = from;
   if (channel === 'replay' || channel === 'sentinel') return DEFAULTS[channel];
   const fitting = rules.filter(
     ({ sources, regulations, types }) =>
-      (sources?.includes(channel) ?? true) &&
+      (sources?.some((one) => isFrom(from, one)) ?? true) &&
       (regulations?.includes(regulation) ?? true) &&
       (types?.includes(type) ?? true),
   );
@@ -47,4 +50,12 @@ export function policyOf(
     approvalsNeeded: approval === undefined ? defaults.approvalsNeeded : APPROVALS[approval],
     coolingOffMs: minutes === undefined ? defaults.coolingOffMs : minutes * MINUTE_MS,
   };
+}
+
+/** `webhook` is every source of tickets, `webhook:support` one. */
+function isFrom(
+  { channel, source }: { channel: Channel; source?: string | undefined },
+  named: string,
+): boolean {
+  return named === channel || (source !== undefined && named === `${channel}:${source}`);
 }

@@ -51,7 +51,7 @@ export async function forWholeRequest(
  */
 export async function guarded(
   context: { readonly deps: Pick<Deps, 'pace' | 'store' | 'log'> },
-  works: readonly Work[],
+  works: readonly Pick<Work, 'id' | 'lease' | 'kind' | 'attempts'>[],
   step: () => Promise<void>,
 ): Promise<void> {
   const { deps } = context;
@@ -59,7 +59,8 @@ export async function guarded(
     await step();
   } catch (error) {
     const { baseMs, maxMs } = deps.pace.retry;
-    const waitMs = ({ attempts }: Work) => Math.min(maxMs, baseMs * 2 ** Math.min(attempts + 1, 20));
+    const waitMs = ({ attempts }: Pick<Work, 'attempts'>) =>
+      Math.min(maxMs, baseMs * 2 ** Math.min(attempts + 1, 20));
     const waits = works.map((work) => ({ id: work.id, lease: work.lease, waitMs: waitMs(work) }));
     let ours = works.length;
     try {

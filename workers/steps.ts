@@ -4,6 +4,7 @@ import { cancel } from './cancel.ts';
 import type { WorkerContext } from './context.ts';
 import { destroy } from './destroy.ts';
 import { discover } from './discover.ts';
+import { judge } from './judge.ts';
 import { expire, gather, packUp } from './gather.ts';
 import { poll } from './poll.ts';
 import { sentinel } from './sentinel.ts';
@@ -22,7 +23,7 @@ const STEPS = {
   destroy,
 } as const;
 
-/** Takes work that was handed out, and does it. Only polls, of one project, come several at a time. */
+/** Takes work that was handed out, and does it. Only polls, of one project, and deliveries come several at a time. */
 export async function takeStep(
   context: WorkerContext,
   kind: WorkKind,
@@ -30,6 +31,10 @@ export async function takeStep(
 ): Promise<void> {
   if (kind === 'poll') {
     await poll(context, work);
+    return;
+  }
+  if (kind === 'judge') {
+    await judge(context, work);
     return;
   }
   for (const lease of work) await STEPS[kind](context, lease);

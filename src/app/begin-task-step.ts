@@ -138,6 +138,7 @@ const STATES_OF_WORK: Readonly<Record<Work['kind'], readonly TaskState[]>> = {
   verify: ['verifying'],
   sentinel: ['erased'],
   destroy: [],
+  judge: [],
   cancel: ['pending', 'submitting', 'submitted'],
 };
 

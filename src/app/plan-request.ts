@@ -18,6 +18,8 @@ export interface Admission {
   readonly standing: boolean;
   readonly apiKeyId: string;
   readonly channel: Channel;
+  /** The ticket that it was made of, and what told of it. */
+  readonly ticket?: { readonly source: string; readonly deliveryId: string };
   /** The import that it came in with. */
   readonly importId?: string;
   /** The erasure that it carries out again. */
@@ -106,7 +108,7 @@ async function receivedRequest(deps: Deps, id: string, from: Admission): Promise
   const { reference, receivedAt = now, expect, regulation = 'gdpr', type = 'erasure' } = accepted.submission;
   const [subjectRef] = from.refs;
   if (subjectRef === undefined) throw new Error('a request without a subject');
-  const policy = deps.policyFor({ channel, regulation, type });
+  const policy = deps.policyFor({ channel, regulation, type, source: from.ticket?.source });
   return {
     id,
     type,
@@ -177,8 +179,9 @@ function unroutableTasks(
 }
 
 /** What a request follows from, where it was not sent in by itself. */
-function originOf({ importId, replays, reopens }: Admission): EventData {
+function originOf({ ticket, importId, replays, reopens }: Admission): EventData {
   return {
+    ...(ticket && { source: ticket.source, delivery_id: ticket.deliveryId }),
     ...(importId !== undefined && { import_id: importId }),
     ...(replays && { replays_request_id: replays.requestId, replays_task_id: replays.taskId }),
     ...(reopens && { reopens_request_id: reopens.requestId }),

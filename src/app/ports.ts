@@ -19,6 +19,7 @@ import type { RequestState, TaskState } from '../domain/states.ts';
 import type { TaskPatch } from '../domain/task-step.ts';
 import type { Task } from '../domain/task.ts';
 import type { NextWork, WaitReason, WorkKind } from '../domain/work.ts';
+import type { Intake, IntakeStore, IntakeTransaction, TicketOfRequest } from './ports/intake.ts';
 import type { ImportStore, ImportTransaction } from './ports/imports.ts';
 import type { Journal } from './ports/journal.ts';
 import type { Certifier, LogStore } from './ports/log.ts';
@@ -156,6 +157,7 @@ export interface Transaction
     PackageTransaction,
     ImportTransaction,
     ConnectionStateTransaction,
+    IntakeTransaction,
     VaultTransaction {
   /** The database's time of this transaction. */
   readonly now: Date;
@@ -238,10 +240,12 @@ export interface RequestWithTasks {
   readonly accessPackage: AccessPackage | null;
   /** Ids of other open requests for the same subject. */
   readonly related: readonly string[];
+  /** The ticket that it was made of. */
+  readonly ticket: TicketOfRequest | null;
 }
 
 export interface Store
-  extends KeyStore, LifeStore, PackageStore, ImportStore, ConnectionStateStore, VaultStore {
+  extends KeyStore, LifeStore, PackageStore, ImportStore, IntakeStore, ConnectionStateStore, VaultStore {
   /** Runs `work` in one transaction; retried whole on a serialization failure or deadlock. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /**
@@ -329,7 +333,7 @@ export interface Deps {
   readonly emailLocalPart: LocalPart;
   /** How long a worker holds work before it must renew. */
   readonly leaseMs: number;
-  readonly newId: (prefix: 'er' | 'tk' | 'ak' | 'hd' | 'im') => string;
+  readonly newId: (prefix: 'er' | 'tk' | 'ak' | 'hd' | 'im' | 'wd') => string;
   readonly now: () => Date;
   /** The day that it is at that time in the time zone of a regulation's deadlines. */
   readonly dayOf: (regulation: Regulation, at: Date) => Day;
@@ -340,7 +344,13 @@ export interface Deps {
   /** The statutory clock of a request that came in at that time. */
   readonly clockFor: (regulation: Regulation, receivedAt: Date) => Promise<Clock>;
   /** What must happen before a request may be carried out, by where it came from and the law it is under. */
-  readonly policyFor: (from: { channel: Channel; regulation: Regulation; type: RequestType }) => Policy;
+  readonly policyFor: (from: {
+    channel: Channel;
+    regulation: Regulation;
+    type: RequestType;
+    /** The configured source that sent it, where there is one. */
+    source?: string | undefined;
+  }) => Policy;
   readonly access: {
     /** How long a package that is ready is kept. */
     readonly expiresAfterMs: number;
@@ -349,6 +359,8 @@ export interface Deps {
     /** Calls after which a step hands over to the next, so that it stays short. */
     readonly callsPerStep: number;
   };
+  /** Systems that deliver tickets. */
+  readonly intake: Intake;
   /** How long after a request was closed its identifiers are destroyed. */
   readonly retentionMs: number;
   /** How long rounds took lately, by connection, the most recent first; maybe a minute old. */

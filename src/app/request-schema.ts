@@ -221,6 +221,7 @@ const EXAMPLE = {
   clock: null,
   accessPackage: null,
   related: [],
+  ticket: null,
   waiting: {
     reason: 'queued',
     actsNext: 'lethe',
@@ -254,7 +255,7 @@ export const requestView = z
     regulation,
     channel: z.enum(CHANNELS).meta({
       description:
-        'Where it came from; `sentinel`: a subject that was erased is there again. What it reopens is in its first event.',
+        'Where it came from; `webhook`: a ticketing system; `sentinel`: a subject that was erased is there again. What it reopens is in its first event.',
     }),
     connection: z
       .string()
@@ -293,6 +294,18 @@ export const requestView = z
     related: z
       .array(requestId)
       .meta({ description: 'Other open requests for the same subject; each has its own gates and clock.' }),
+    ticket: z
+      .strictObject({
+        source: z.string().meta({ description: 'The source, as the configuration calls it.' }),
+        reference: z.string().meta({ description: "The ticketing system's name of the ticket." }),
+        changedAt: time.nullable().meta({ description: 'When the ticket was last told to have changed.' }),
+        changed: z.array(z.string()).meta({
+          description:
+            'What the ticket says differently now than when the request was made of it, such as `subject`; the request stays as it was made.',
+        }),
+      })
+      .nullable()
+      .meta({ description: 'The ticket that it was made of; null for one that came in otherwise.' }),
     waiting: waiting.nullable().meta({ description: 'What it waits for; null once the request is closed.' }),
     forecast: forecast.nullable().meta({
       description: 'Null once the request is closed, or is about to be cancelled.',

@@ -6,6 +6,7 @@ import { currentRound, needsStorageCheck, type Task } from '../domain/task.ts';
 import type { WaitReason } from '../domain/work.ts';
 import { forecastOf, forecastView, type ForecastDeps } from './forecast-of.ts';
 import type { Deps, ObservedRounds, RequestWithTasks, Waiting } from './ports.ts';
+import type { TicketOfRequest } from './ports/intake.ts';
 import type { AccessPackage } from './ports/packages.ts';
 import type { ActsNext, ClockView, RequestView, TaskView, WaitingView } from './request-schema.ts';
 
@@ -45,10 +46,17 @@ export function viewOf(deps: ViewDeps, from: RequestWithTasks, observed: Observe
     clock: clockView(deps, request),
     accessPackage: packageView(from.accessPackage),
     related: [...from.related],
+    ticket: ticketView(from.ticket),
     waiting,
     forecast: forecastView(forecastOf(deps, { from, waiting, observed })),
     tasks,
   };
+}
+
+function ticketView(ticket: TicketOfRequest | null): RequestView['ticket'] {
+  if (ticket === null) return null;
+  const { source, reference, changedAt, changed } = ticket;
+  return { source, reference, changedAt: rfc3339(changedAt), changed: [...changed] };
 }
 
 function packageView(kept: AccessPackage | null): RequestView['accessPackage'] {

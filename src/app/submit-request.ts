@@ -1,7 +1,8 @@
 import { LetheError } from '../domain/errors.ts';
 import type { Channel } from '../domain/request.ts';
+import { admitRequest } from './admit-request.ts';
 import { checkSubmission, SubmissionInvalidError, type Submission } from './check-submission.ts';
-import { futureReceipt, planRequest, writePlans, type Admission } from './plan-request.ts';
+import { futureReceipt, type Admission } from './plan-request.ts';
 import type { Deps, FirstAnswer, ObservedRounds, Transaction } from './ports.ts';
 import type { RequestView } from './request-schema.ts';
 import { viewOf } from './request-view.ts';
@@ -42,16 +43,16 @@ export async function submitRequest(
   const accepted = checkSubmission(deps, submission);
   // Before the transaction: it may take a connection of its own to the database.
   const observed = await deps.observedRounds();
-  const admit = (tx: Transaction, { apiKeyId, channel }: SubmissionContext) =>
-    admitRequest(tx, deps, { accepted, apiKeyId, channel, observed });
+  const { apiKeyId, channel } = context;
+  const admitted = (tx: Transaction) => admit(tx, deps, { accepted, apiKeyId, channel, observed });
   const answer = await deps.store.transaction(async (tx) => {
-    const { idempotencyKey, apiKeyId } = context;
-    if (idempotencyKey === undefined) return answerOf(await admit(tx, context));
+    const { idempotencyKey } = context;
+    if (idempotencyKey === undefined) return answerOf(await admitted(tx));
     const key = { apiKeyId, key: idempotencyKey };
     const fingerprint = deps.vault.fingerprint(JSON.stringify(submission));
     const first = await tx.reserveAnswer(key, fingerprint);
     if (first !== undefined) return repeatedAnswer(first, fingerprint);
-    const fresh = answerOf(await admit(tx, context));
+    const fresh = answerOf(await admitted(tx));
     await tx.fillAnswer(key, fresh);
     return fresh;
   });
@@ -71,8 +72,8 @@ function repeatedAnswer(first: FirstAnswer, fingerprint: Uint8Array): Submission
   return { requestId: first.requestId, body: first.body, repeated: true };
 }
 
-/** Stores a request with its first events and work, in the caller's transaction. */
-async function admitRequest(
+/** Stores a request, in the caller's transaction, and gives it as it will be shown. */
+async function admit(
   tx: Transaction,
   deps: Deps,
   {
@@ -82,15 +83,12 @@ async function admitRequest(
 ): Promise<RequestView> {
   const problems = futureReceipt(admission.accepted, tx.now);
   if (problems.length > 0) throw new SubmissionInvalidError(problems);
-  const refs = deps.vault.subjectRefs(admission.accepted.subject);
-  const standing = (await tx.listStandingRefs(refs)).size > 0;
   const id = deps.newId('er');
-  const plan = await planRequest(deps, id, { ...admission, refs, standing, now: tx.now });
-  await writePlans(tx, deps, [plan]);
-  const { request, tasks } = plan;
-  const waiting = plan.work.map(({ next, ...rest }) => {
+  const { request, tasks, refs, work } = await admitRequest(tx, deps, { id, ...admission });
+  const waiting = work.map(({ next, ...rest }) => {
     return { ...rest, ...next, runAt: new Date(next.at), held: false };
   });
   const related = await tx.listOpenRequestsOf(refs, id);
-  return viewOf(deps, { request, tasks, waiting, accessPackage: null, related }, observed);
+  const nothing = { accessPackage: null, ticket: null };
+  return viewOf(deps, { request, tasks, waiting, related, ...nothing }, observed);
 }

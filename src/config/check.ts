@@ -2,6 +2,7 @@ import type { z } from 'zod';
 
 import { strayCalendarSubdivisions } from './calendar.ts';
 import type { Mistake } from './environment.ts';
+import { intakeMistakes } from './intake.ts';
 import { expectedName } from './known-name.ts';
 import { fileSchema } from './file-schema.ts';
 import type { ConfigFile } from './file-schema.ts';
@@ -23,6 +24,7 @@ export function checkFile(content: unknown): { file: ConfigFile | undefined; mis
       ...missingMasterKey(content),
       ...strayMigrationUrl(content),
       ...strayCalendarSubdivisions(content),
+      ...intakeMistakes(content),
     ],
   };
 }

@@ -5,6 +5,8 @@ import { REGULATIONS } from '../domain/regulation.ts';
 import { REQUEST_TYPES, SOURCES } from '../domain/request.ts';
 import { calendarFields } from './calendar-fields.ts';
 import { flag, milliseconds, oneOf, share, text, whole } from './fields.ts';
+import { INTAKE_NAMES, intakeFields } from './intake-fields.ts';
+import { isRuleSource } from './rule-source.ts';
 import {
   API_KEY_RULE,
   DATABASE_URL_RULE,
@@ -25,7 +27,8 @@ export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', '
 const NO_CONNECTION =
   'at least one connection: set OPENREPLAY_URL and OPENREPLAY_API_KEY, or write a connections section';
 
-const SOURCES_RULE = `a list of ${SOURCES.join(', ')}, or no sources field at all for every one`;
+const RULE_SOURCE = `one of ${SOURCES.join(', ')}, or webhook: and the name of a source`;
+const SOURCES_RULE = `a list of ${SOURCES.join(', ')}, webhook: and the name of a source, or no sources field at all for every one`;
 const LAWS = `a list of ${REGULATIONS.join(', ')}, or no regulations field at all for every one`;
 
 const TYPES = `a list of ${REQUEST_TYPES.join(', ')}, or no types field at all for every one`;
@@ -83,7 +86,10 @@ const regulation = section({
 });
 
 const policyRule = section({
-  sources: z.array(oneOf(SOURCES), { error: SOURCES_RULE }).min(1, { error: SOURCES_RULE }).optional(),
+  sources: z
+    .array(text(RULE_SOURCE, isRuleSource), { error: SOURCES_RULE })
+    .min(1, { error: SOURCES_RULE })
+    .optional(),
   regulations: z.array(oneOf(REGULATIONS), { error: LAWS }).min(1, { error: LAWS }).optional(),
   types: z.array(oneOf(REQUEST_TYPES), { error: TYPES }).min(1, { error: TYPES }).optional(),
   identity: oneOf(['required', 'not_required']).optional(),
@@ -187,6 +193,7 @@ export const fileSchema = section({
   jobs: sections.jobs.prefault({}),
   rounds: sections.rounds.prefault({}),
   policy: sections.policy.prefault({}),
+  intake: intakeFields.prefault({}),
   access: sections.access.prefault({}),
   journal: sections.journal.prefault({}),
   evidence: sections.evidence.prefault({}),
@@ -206,6 +213,7 @@ export const FIELD_NAMES: ReadonlyMap<string, readonly string[]> = new Map([
   ['connections', Object.keys(connection.shape)],
   ['policy.rules', Object.keys(policyRule.shape)],
   ['api.rateLimit', Object.keys(rateLimit.shape)],
+  ...INTAKE_NAMES,
   ...Object.entries(sections).map(([name, { shape }]): [string, string[]] => [name, Object.keys(shape)]),
 ]);
 

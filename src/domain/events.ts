@@ -21,6 +21,7 @@ export const EVENT_TYPES = [
   'request.completed',
   'request.refused',
   'request.cancelled',
+  'request.ticket_changed',
   'request.step_delayed',
   'request.destruction_put_off',
   'request.subject_destroyed',

@@ -4,8 +4,8 @@ import type { Regulation } from './regulation.ts';
 import { isOpenTaskState, type RequestState } from './states.ts';
 import type { Task } from './task.ts';
 
-/** Where requests come in from outside. */
-export const SOURCES = ['api', 'import'] as const;
+/** Where requests come in from outside; `webhook`: from a ticketing system. */
+export const SOURCES = ['api', 'import', 'webhook'] as const;
 /**
  * Where requests come from: `replay` opens again what a restored database does not know to be erased, `sentinel` what is
  * there again.

@@ -12,6 +12,7 @@ export const WORK_KINDS = [
   'expire_package',
   'sentinel',
   'destroy',
+  'judge',
 ] as const;
 export type WorkKind = (typeof WORK_KINDS)[number];
 

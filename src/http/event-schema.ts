@@ -33,8 +33,8 @@ const adminEvent = z
     type: z.string().regex(/^(api_key|hold|subject|connection|audit|log|vault|report)\.[a-z_]+$/),
     actor: z
       .string()
-      .regex(/^(local|api_key:ak_[0-9a-f]{32})$/)
-      .meta({ description: "A command on Lethe's machine, or the API key that did it." }),
+      .regex(/^(lethe|local|api_key:ak_[0-9a-f]{32})$/)
+      .meta({ description: 'Lethe itself, a command on its machine, or the API key that did it.' }),
     key_id: apiKeyId.optional().meta({ description: 'The API key that it was done to.' }),
     hold_id: holdId.optional().meta({ description: 'The standing hold that it was done to.' }),
     connection: z.string().optional().meta({ description: 'The connection that it was done to.' }),

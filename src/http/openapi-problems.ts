@@ -12,7 +12,7 @@ export const requestIdHeader = z
 
 /** Headers that come with every problem of a status. */
 const HEADERS: Readonly<Record<number, Readonly<Record<string, z.ZodType>>>> = {
-  401: { 'WWW-Authenticate': z.string().regex(/^Bearer realm="lethe"/) },
+  401: { 'WWW-Authenticate': z.string().regex(/^(Bearer|Signature) realm="lethe"/) },
   403: { 'WWW-Authenticate': z.string().regex(/error="insufficient_scope"/) },
   405: { Allow: z.string() },
   429: {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { IMPORT_ID } from '../app/import-schema.ts';
+import { DELIVERY_ID, deliveryState } from '../app/delivery-schema.ts';
 import { REGISTER_FORMATS } from '../app/read-register.ts';
 import { DUE_CURSOR } from '../app/list-deadlines.ts';
 import { PAGE_MAX, REQUEST_ID, requestState } from '../app/request-schema.ts';
@@ -139,6 +140,22 @@ export const importsQuerySchema = z.strictObject({
   cursor: z
     .string('nextCursor of the page before')
     .regex(IMPORT_ID, 'nextCursor of the page before')
+    .optional()
+    .meta({ description: '`nextCursor` of the page before.' }),
+  limit,
+});
+
+/** `?source=&state=&limit=&cursor=` */
+export const deliveriesQuerySchema = z.strictObject({
+  source: z
+    .string('the name of a source')
+    .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'the name of a source')
+    .optional()
+    .meta({ description: 'Only of this source.' }),
+  state: deliveryState.optional(),
+  cursor: z
+    .string('nextCursor of the page before')
+    .regex(DELIVERY_ID, 'nextCursor of the page before')
     .optional()
     .meta({ description: '`nextCursor` of the page before.' }),
   limit,

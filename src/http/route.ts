@@ -11,6 +11,7 @@ import type { AnswerStream } from './send-stream.ts';
 export const TAGS = {
   'erasure requests': 'Taking erasure requests in, following them and cancelling them.',
   imports: 'Many requests at once, from a file.',
+  ticketing: 'What ticketing systems deliver, and what could not be read of it.',
   decisions:
     'What people decide about a request. Each decision is kept with who took it, when and in what words.',
   'legal holds': 'Standing holds by subject: nothing of a held subject is deleted.',

@@ -31,6 +31,10 @@ import { resumeOneConnection } from './routes/resume-connection.ts';
 import { submitErasureRequest } from './routes/submit-erasure-request.ts';
 import { approveErasureRequest } from './routes/approve-erasure-request.ts';
 import { closeErasureRequest } from './routes/close-erasure-request.ts';
+import { judgeWebhookDelivery } from './routes/judge-delivery.ts';
+import { listWebhookDeliveries } from './routes/list-deliveries.ts';
+import { listTicketSources } from './routes/list-ticket-sources.ts';
+import { receiveWebhook } from './routes/receive-webhook.ts';
 import { createStandingHold } from './routes/create-hold.ts';
 import { extendErasureRequest } from './routes/extend-erasure-request.ts';
 import { holdErasureRequest } from './routes/hold-erasure-request.ts';
@@ -59,6 +63,10 @@ export const ROUTES: readonly Route[] = [
   listAllImports,
   showOneImport,
   listRejectedRows,
+  receiveWebhook,
+  listTicketSources,
+  listWebhookDeliveries,
+  judgeWebhookDelivery,
   verifySubjectIdentity,
   approveErasureRequest,
   refuseErasureRequest,

@@ -98,20 +98,29 @@ async function handOut(options: DispatcherOptions, busy: Set<string>): Promise<n
   return count;
 }
 
-/** One job for each piece of work; the polls of a project together. */
+/** Deliveries go together, since most of them are nothing for us, and that is written at once. */
+const DELIVERIES_PER_JOB = 50;
+
+/** One job for each piece of work; the polls of a project together, and deliveries of all sources. */
 function jobsFor(claimed: readonly HandedOut[]): readonly Payload[] {
   const jobs: Payload[] = [];
   const polls = new Map<string, Payload['work']>();
+  const deliveries: Payload['work'] = [];
   for (const { id, lease, kind, projectKey } of claimed) {
-    if (kind !== 'poll' || projectKey === null) jobs.push({ kind, work: [{ id, lease }] });
+    if (kind === 'judge') deliveries.push({ id, lease });
+    else if (kind !== 'poll' || projectKey === null) jobs.push({ kind, work: [{ id, lease }] });
     else polls.set(projectKey, [...(polls.get(projectKey) ?? []), { id, lease }]);
   }
-  for (const work of polls.values()) {
-    for (let from = 0; from < work.length; from += POLLS_PER_JOB) {
-      jobs.push({ kind: 'poll', work: work.slice(from, from + POLLS_PER_JOB) });
-    }
-  }
+  for (const work of polls.values()) jobs.push(...inParts('poll', work, POLLS_PER_JOB));
+  jobs.push(...inParts('judge', deliveries, DELIVERIES_PER_JOB));
   return jobs;
+}
+
+function inParts(kind: Payload['kind'], work: Payload['work'], size: number): readonly Payload[] {
+  return Array.from({ length: Math.ceil(work.length / size) }, (_, part) => ({
+    kind,
+    work: work.slice(part * size, (part + 1) * size),
+  }));
 }
 
 /** Waits that can be ended early. A nudge while nobody waits makes the next wait end at once; a stop ends all. */

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { isOneOf, isSameSignature } from './constant-time.ts';
 
 /**
  * Signatures of Standard Webhooks (standardwebhooks.com, version 1): what we send is signed so, and what comes in from
@@ -34,4 +35,18 @@ export function signWebhook(key: Uint8Array, message: WebhookMessage): string {
     .update(`${message.id}.${String(message.timestampS)}.`)
     .update(message.body);
   return `v1,${signed.digest('base64')}`;
+}
+
+/**
+ * Whether `webhook-signature` has a `v1` entry by one of these keys. Entries of other versions are passed over: a sender may
+ * sign in several ways at once.
+ */
+export function isSignedWebhook(
+  keys: readonly Uint8Array[],
+  message: WebhookMessage,
+  signatures: string,
+): boolean {
+  const expected = keys.map((key) => signWebhook(key, message));
+  const matching = signatures.split(' ').filter((entry) => isOneOf(isSameSignature, expected, entry));
+  return matching.length > 0;
 }

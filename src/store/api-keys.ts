@@ -38,14 +38,17 @@ const KEPT = `SELECT id, name, scopes, created_at, created_by, expires_at, last_
   rate_limit_requests, rate_limit_seconds,
   (SELECT max(valid_until) FROM api_key_old_tokens WHERE api_key_id = api_keys.id) AS old_token_until FROM api_keys`;
 
-/** Adds a key and says so; one with the same token that is or was there, revoked or not, stays as it is. */
+/**
+ * Adds a key and says so; one with the same token that is or was there, revoked or not, stays as it is, and so does one for the
+ * same way in.
+ */
 export async function insertApiKey(db: Queryable, key: NewApiKey): Promise<boolean> {
   const { rowCount } = await db.query(
     `INSERT INTO api_keys (id, name, token_hash, scopes, created_at, created_by, expires_at, rate_limit_requests,
-       rate_limit_seconds)
-     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
+       rate_limit_seconds, made_for)
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
      WHERE NOT EXISTS (SELECT FROM api_key_old_tokens WHERE token_hash = $3)
-     ON CONFLICT (token_hash) DO NOTHING`,
+     ON CONFLICT DO NOTHING`,
     [
       key.id,
       key.name,
@@ -56,9 +59,19 @@ export async function insertApiKey(db: Queryable, key: NewApiKey): Promise<boole
       key.expiresAt,
       key.rateLimit?.requests ?? null,
       key.rateLimit?.perSeconds ?? null,
+      key.madeFor ?? null,
     ],
   );
   return rowCount === 1;
+}
+
+const ids = z.array(z.object({ id: z.string() }));
+
+export async function findKeyMadeFor(db: Queryable, purpose: string): Promise<string | undefined> {
+  const { rows } = await db.query('SELECT id FROM api_keys WHERE made_for = $1 AND revoked_at IS NULL', [
+    purpose,
+  ]);
+  return ids.parse(rows)[0]?.id;
 }
 
 /** All keys, the oldest first. */
@@ -79,10 +92,7 @@ export async function lockAdminKeys(db: Queryable): Promise<readonly string[]> {
      WHERE 'admin' = ANY (scopes) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
      ORDER BY id FOR NO KEY UPDATE`,
   );
-  return z
-    .array(z.object({ id: z.string() }))
-    .parse(rows)
-    .map(({ id }) => id);
+  return ids.parse(rows).map(({ id }) => id);
 }
 
 /** From now on the key opens nothing, with whichever token. */

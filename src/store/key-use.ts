@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ApiKey, KeyUse } from '../app/ports/keys.ts';
-import type { Quota } from '../domain/rate-limit.ts';
+import type { Quota, RateLimit } from '../domain/rate-limit.ts';
 import type { Queryable } from './connection.ts';
 
 const rows = z.tuple([
@@ -69,6 +69,23 @@ export async function useApiKey(
   if (id !== null && name !== null && scopes !== null) return { key: { id, name, scopes }, quota };
   if (quota.used === 1) await deleteEndedCounts(db);
   return { key: undefined, quota };
+}
+
+const countRow = z.tuple([z.object({ used: z.number(), resets_in: z.number() })]);
+
+/** Counts one use of a bucket, whose window begins with the first use after the one before ended. */
+export async function countUse(db: Queryable, bucket: string, limit: RateLimit): Promise<Quota> {
+  const { rows } = await db.query(
+    `INSERT INTO rate_limits AS before (bucket, used, resets_at) VALUES ($1, 1, now() + $2 * interval '1 second')
+     ON CONFLICT (bucket) DO UPDATE SET
+       used = CASE WHEN before.resets_at > now() THEN before.used + 1 ELSE 1 END,
+       resets_at = CASE WHEN before.resets_at > now() THEN before.resets_at ELSE excluded.resets_at END
+     RETURNING used, GREATEST(1, ceil(extract(epoch FROM resets_at - now())))::int AS resets_in`,
+    [bucket, limit.perSeconds],
+  );
+  const [{ used, resets_in: resetsInSeconds }] = countRow.parse(rows);
+  if (used === 1) await deleteEndedCounts(db);
+  return { limit, used, resetsInSeconds };
 }
 
 /**

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { RequestScope, RequestWithTasks, Store, Transaction } from '../app/ports.ts';
 import type { ImportTransaction } from '../app/ports/imports.ts';
+import type { IntakeStore, IntakeTransaction } from '../app/ports/intake.ts';
 import type { KeyTransaction } from '../app/ports/keys.ts';
 import type { LifeTransaction } from '../app/ports/life.ts';
 import type { PackageStore, PackageTransaction } from '../app/ports/packages.ts';
@@ -12,18 +13,20 @@ import { writeChange } from './changes.ts';
 import * as connectionStates from './connection-states.ts';
 import { available, inTransaction, queryAll, type Queryable, type Rows } from './connection.ts';
 import * as decisions from './decisions.ts';
+import * as deliveries from './deliveries.ts';
 import * as events from './events.ts';
 import * as holds from './holds.ts';
 import * as idempotencyKeys from './idempotency-keys.ts';
 import * as importRows from './import-rows.ts';
 import * as imports from './imports.ts';
-import { useApiKey } from './key-use.ts';
+import { countUse, useApiKey } from './key-use.ts';
 import * as newRequests from './new-requests.ts';
 import * as packages from './packages.ts';
 import * as requests from './requests.ts';
 import * as subjects from './subjects.ts';
 import * as tasks from './tasks.ts';
 import * as vaultKeys from './vault-keys.ts';
+import * as tickets from './tickets.ts';
 import * as work from './work.ts';
 
 /** The store on a pool of Postgres connections. Every failure to reach the database is a StoreUnavailableError. */
@@ -66,8 +69,10 @@ export function createStore(pool: pg.Pool): Store {
     listImportErrors: (id, page) => available(importRows.listRowErrors(pool, { importId: id, ...page })),
     ...packageStore(pool),
     useApiKey: (use) => available(useApiKey(pool, use)),
+    countUse: (bucket, limit) => available(countUse(pool, bucket, limit)),
     listApiKeys: () => available(apiKeys.listApiKeys(pool)),
     listAdminEventBytes: (page) => available(adminEvents.listAdminEventBytes(pool, page)),
+    ...intakeStore(pool),
     ...vaultStore(pool),
     ping: async () => {
       await available(pool.query('SELECT 1'));
@@ -94,6 +99,7 @@ function openTransaction(db: Queryable, now: Date): Transaction {
     ...packageTransaction(db),
     ...keyTransaction(db),
     ...importTransaction(db),
+    ...intakeTransaction(db),
     ...vaultTransaction(db),
   };
 }
@@ -140,6 +146,30 @@ function packageTransaction(db: Queryable): PackageTransaction {
   };
 }
 
+function intakeStore(pool: pg.Pool): IntakeStore {
+  return {
+    keepDelivery: (delivery, guard) => available(deliveries.keepDelivery(pool, delivery, guard)),
+    takeDeliveries: (leases, holdMs) => available(deliveries.takeDeliveries(pool, leases, holdMs)),
+    listDeliveries: (filter) => available(deliveries.listDeliveries(pool, filter)),
+    countDeliveries: () => available(deliveries.countDeliveries(pool)),
+    findTicket: async (requestId) => (await available(tickets.listTickets(pool, [requestId]))).get(requestId),
+    findKnownTicket: (source, reference) => available(tickets.findKnownTicket(pool, source, reference)),
+    forgetReplayKeys: (limit) => available(deliveries.forgetReplayKeys(pool, limit)),
+  };
+}
+
+function intakeTransaction(db: Queryable): IntakeTransaction {
+  return {
+    findKnownTicket: (source, reference) => tickets.findKnownTicket(db, source, reference),
+    endDeliveries: (held, outcome) => deliveries.endDeliveries(db, held, outcome),
+    noteUnmappable: (delivery, problems, keepMs) =>
+      deliveries.noteUnmappable(db, delivery, { problems, keepMs }),
+    judgeAgain: (id) => deliveries.judgeAgain(db, id),
+    claimTicket: (claim) => tickets.claimTicket(db, claim),
+    noteTicketChange: (ticket) => tickets.noteTicketChange(db, ticket),
+  };
+}
+
 function importTransaction(db: Queryable): ImportTransaction {
   return {
     openImport: (wish) => imports.openImport(db, wish),
@@ -152,6 +182,7 @@ function importTransaction(db: Queryable): ImportTransaction {
 
 function keyTransaction(db: Queryable): KeyTransaction {
   return {
+    findKeyMadeFor: (purpose) => apiKeys.findKeyMadeFor(db, purpose),
     insertApiKey: (key) => apiKeys.insertApiKey(db, key),
     lockApiKey: (id) => apiKeys.lockApiKey(db, id),
     lockAdminKeys: () => apiKeys.lockAdminKeys(db),
@@ -199,11 +230,12 @@ async function withTasks(
 ): Promise<readonly RequestWithTasks[]> {
   if (found.length === 0) return [];
   const ids = found.map((request) => request.id);
-  const [taskRows, waitingRows, related, ofRequests] = await Promise.all([
+  const [taskRows, waitingRows, related, ofRequests, ticketsOf] = await Promise.all([
     tasks.listTasks(db, ids),
     work.listWaiting(db, ids),
     subjects.listRelated(db, ids),
     packages.listPackages(db, ids),
+    tickets.listTickets(db, ids),
   ]);
   return found.map((request) => ({
     request,
@@ -211,5 +243,6 @@ async function withTasks(
     waiting: waitingRows.filter((waiting) => waiting.requestId === request.id),
     accessPackage: ofRequests.get(request.id) ?? null,
     related: related.get(request.id) ?? [],
+    ticket: ticketsOf.get(request.id) ?? null,
   }));
 }

@@ -55,7 +55,9 @@ export async function findOtherMaster(
   masterIds: readonly string[],
 ): Promise<string | undefined> {
   const { rows } = await db.query(
-    `SELECT ${MASTER} AS master FROM data_keys WHERE ${MASTER} <> ALL ($1) LIMIT 1`,
+    `SELECT ${MASTER} AS master FROM (
+       SELECT wrapped FROM data_keys UNION ALL SELECT key_wrapped FROM webhook_deliveries
+     ) AS kept WHERE ${MASTER} <> ALL ($1) LIMIT 1`,
     [masterIds],
   );
   return master.parse(rows)[0]?.master;
@@ -77,7 +79,15 @@ export async function lockDataKeys(
      ORDER BY request_id LIMIT $3 FOR UPDATE`,
     [of.after, of.notBy, of.limit],
   );
-  return wrappedKeys.parse(rows);
+  const ofRequests = wrappedKeys.parse(rows);
+  if (ofRequests.length > 0) return ofRequests;
+  // Their ids come after those of requests.
+  const others = await db.query(
+    `SELECT of, wrapped FROM (SELECT id AS of, key_wrapped AS wrapped FROM webhook_deliveries) AS kept
+     WHERE of > $1 AND ${MASTER} <> $2 ORDER BY of LIMIT $3 FOR UPDATE`,
+    [of.after, of.notBy, of.limit],
+  );
+  return wrappedKeys.parse(others.rows);
 }
 
 export async function lockVaultKeys(db: Queryable, notBy: string): Promise<readonly WrappedKey[]> {
@@ -90,8 +100,10 @@ export async function lockVaultKeys(db: Queryable, notBy: string): Promise<reado
 
 export async function replaceDataKeys(db: Queryable, keys: readonly WrappedKey[]): Promise<void> {
   await db.query(
-    `UPDATE data_keys SET wrapped = given.wrapped FROM unnest($1::text[], $2::bytea[]) AS given (id, wrapped)
-     WHERE request_id = given.id`,
+    `WITH given AS (SELECT * FROM unnest($1::text[], $2::bytea[]) AS given (id, wrapped)), of_deliveries AS (
+       UPDATE webhook_deliveries SET key_wrapped = given.wrapped FROM given WHERE webhook_deliveries.id = given.id
+     )
+     UPDATE data_keys SET wrapped = given.wrapped FROM given WHERE request_id = given.id`,
     columnsOf(keys),
   );
 }

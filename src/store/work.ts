@@ -63,7 +63,11 @@ export async function deleteWork(db: Queryable, lease: WorkLease): Promise<boole
 
 /** Work that is there already stays as it is: a worker may hold it. */
 export async function restoreWork(db: Queryable, work: readonly NewWork[]): Promise<void> {
-  await insertRows(db, work, "ON CONFLICT (request_id, task_id, (kind = 'destroy')) DO NOTHING");
+  await insertRows(
+    db,
+    work,
+    "ON CONFLICT (request_id, task_id, (kind = 'destroy')) WHERE request_id IS NOT NULL DO NOTHING",
+  );
 }
 
 /** Work that a worker holds is left to it; so is a submission whose answer never came, since it may have arrived. */
@@ -116,6 +120,9 @@ const claimed = z.array(
     .transform(({ project_key: projectKey, ...rest }): HandedOut => ({ ...rest, projectKey })),
 );
 
+/** And so many deliveries are judged at a time, by all workers together. */
+const JUDGEMENTS_OUT = 1_000;
+
 /** So many destructions are in workers' hands at a time: after an update all of the past may be due at once. */
 const DESTRUCTIONS_OUT = 20;
 
@@ -124,8 +131,8 @@ const DESTRUCTIONS_OUT = 20;
  * row's new run_at, so work whose holder died is due again by itself. Nothing is leased while `max` are out (dispatchers
  * that look in the same instant may go over it together, each by at most `max`), nor what needs calls while the connection
  * is paused or shut; of one that is to be tried again, one piece at a time. Polls have room of their own, `maxPolls`: they go
- * by the hundred into one job, and come apart where they get in one by one. Looks at who was erased come after all else. Destructions of identifiers need no server
- * and no connection: whoever looks takes some, however many are due.
+ * by the hundred into one job, and come apart where they get in one by one. Looks at who was erased come after all else. Destructions of identifiers, and
+ * judging what was delivered, need no server and no connection: whoever looks takes some, however many are due.
  */
 export async function claimDueWork(db: Queryable, limits: HandOutLimits): Promise<readonly HandedOut[]> {
   const { rows } = await db.query(
@@ -136,7 +143,7 @@ export async function claimDueWork(db: Queryable, limits: HandOutLimits): Promis
        SELECT most, most IS NULL AS is_good FROM (SELECT (SELECT most FROM allowed) AS most) AS told
      ), out AS (
        SELECT count(*) AS of_all, count(*) FILTER (WHERE kind = 'poll') AS of_polls
-       FROM work WHERE lease IS NOT NULL AND connection = $1 AND run_at > now() AND kind <> 'destroy'
+       FROM work WHERE lease IS NOT NULL AND connection = $1 AND run_at > now() AND kind NOT IN ('destroy', 'judge')
      ), room AS (
        SELECT is_good,
          GREATEST(0, LEAST($3, most) - CASE WHEN is_good THEN of_all - of_polls ELSE of_all END) AS free,
@@ -144,7 +151,7 @@ export async function claimDueWork(db: Queryable, limits: HandOutLimits): Promis
        FROM mood, out
      ), due AS (
        SELECT id FROM work
-       WHERE run_at <= now() AND connection = $1 AND kind <> 'sentinel' AND kind <> 'destroy'
+       WHERE run_at <= now() AND connection = $1 AND kind NOT IN ('sentinel', 'destroy', 'judge')
          AND (kind <> 'poll' OR NOT (SELECT is_good FROM room))
        ORDER BY run_at LIMIT (SELECT free FROM room) FOR UPDATE SKIP LOCKED
      ), polls AS (
@@ -163,10 +170,16 @@ export async function claimDueWork(db: Queryable, limits: HandOutLimits): Promis
          SELECT LEAST($3, GREATEST(0, ${DESTRUCTIONS_OUT} - count(*)))
          FROM work WHERE kind = 'destroy' AND lease IS NOT NULL AND run_at > now()
        ) FOR UPDATE SKIP LOCKED
+     ), judgements AS (
+       SELECT id FROM work WHERE kind = 'judge' AND run_at <= now()
+       ORDER BY run_at LIMIT (
+         SELECT LEAST($3, GREATEST(0, ${JUDGEMENTS_OUT} - count(*)))
+         FROM work WHERE kind = 'judge' AND lease IS NOT NULL AND run_at > now()
+       ) FOR UPDATE SKIP LOCKED
      )
      UPDATE work SET lease = gen_random_uuid(), held = false, run_at = now() + $2 * interval '1 millisecond'
      FROM (SELECT id FROM due UNION SELECT id FROM polls UNION SELECT id FROM looks UNION SELECT id FROM without_calls
-       UNION SELECT id FROM destructions) AS ours
+       UNION SELECT id FROM destructions UNION SELECT id FROM judgements) AS ours
      WHERE work.id = ours.id
      RETURNING work.id, work.lease, work.kind, work.connection, work.project_key`,
     [limits.connection, limits.handOutMs, limits.max, limits.maxPolls],

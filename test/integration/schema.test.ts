@@ -8,6 +8,7 @@ import { dumpSchema } from '../../db/dump-schema.ts';
 import { migrate } from '../../db/migrate.ts';
 import { SCOPES } from '../../src/app/authenticate.ts';
 import { UNROUTABLE_REASONS } from '../../src/domain/identifiers.ts';
+import { DELIVERY_OUTCOMES, DELIVERY_STATES } from '../../src/app/ports/intake.ts';
 import { IMPORT_FORMATS, IMPORT_STATES } from '../../src/domain/imports.ts';
 import { DECISION_KINDS } from '../../src/domain/policy.ts';
 import { REGULATIONS } from '../../src/domain/regulation.ts';
@@ -51,6 +52,8 @@ const WORDS: readonly { table: Table; column: string; words: readonly string[] }
   { table: 'connection_states', column: 'shut_reason', words: CLOSING_REASONS },
   { table: 'imports', column: 'format', words: IMPORT_FORMATS },
   { table: 'imports', column: 'state', words: IMPORT_STATES },
+  { table: 'webhook_deliveries', column: 'state', words: DELIVERY_STATES },
+  { table: 'webhook_counts', column: 'outcome', words: DELIVERY_OUTCOMES },
 ];
 
 type Table =
@@ -67,7 +70,10 @@ type Table =
   | 'package_tasks'
   | 'package_parts'
   | 'imports'
-  | 'import_rows';
+  | 'import_rows'
+  | 'webhook_deliveries'
+  | 'webhook_counts'
+  | 'tickets';
 type Row = Readonly<Record<string, unknown>>;
 const NOW = new Date('2026-03-05T12:00:00Z');
 
@@ -123,6 +129,20 @@ const ROWS: Readonly<Record<Table, Row>> = {
     line: 2,
     request_id: 'er_1',
   },
+  webhook_deliveries: {
+    id: 'wd_1',
+    source: 'support',
+    body_sealed: Buffer.alloc(40),
+    key_wrapped: Buffer.alloc(69),
+  },
+  webhook_counts: { source: 'support', day: '2026-03-05', outcome: 'accepted', count: 1 },
+  tickets: {
+    source: 'support',
+    reference: 'T-1',
+    request_id: 'er_1',
+    marks: {},
+    last_body: Buffer.alloc(32),
+  },
 };
 /** What makes a row of the table another one. */
 const ANOTHER: Readonly<Record<Table, Row>> = {
@@ -140,9 +160,14 @@ const ANOTHER: Readonly<Record<Table, Row>> = {
   package_parts: { seq: 1 },
   imports: { id: 'im_2' },
   import_rows: { fingerprint: Buffer.alloc(32, 1) },
+  webhook_deliveries: { id: 'wd_2' },
+  webhook_counts: { source: 'legal' },
+  tickets: { reference: 'T-2', request_id: 'er_other' },
 };
 /** What must go with some words: who needs a person says why, and what is completed says when. */
 const COMPANIONS: Readonly<Record<string, Row>> = {
+  'webhook_deliveries.state.unmappable': { problems: '[]', judged_at: NOW },
+  'work.kind.judge': { request_id: null, task_id: null, delivery_id: 'wd_1' },
   'imports.state.completed': { fingerprint: Buffer.alloc(32) },
   'imports.state.failed': { failure: {} },
   'erasure_requests.type.access': { state: 'gathering' },
@@ -188,6 +213,9 @@ beforeAll(async () => {
     'package_parts',
     'imports',
     'import_rows',
+    'webhook_deliveries',
+    'webhook_counts',
+    'tickets',
   ] as const)
     await insert(database.pool, table, ROWS[table]);
   await insert(database.pool, 'erasure_requests', { ...ROWS.erasure_requests, id: 'er_other' });
@@ -400,6 +428,25 @@ describe('a row', () => {
     await insert(database.pool, 'work', { ...ROWS.work, task_id: null, kind: 'discover' });
     await expect(refusalOf('work', { task_id: null })).resolves.toEqual(unique);
     await database.pool.query('DELETE FROM work WHERE task_id IS NULL');
+  });
+
+  it('of a ticket has one request, and the request one ticket', async () => {
+    const takes = async (row: Row) => (await refusalOf('tickets', row)) === undefined;
+    expect(await takes({})).toBe(true);
+    expect(await takes({ reference: 'T-1' })).toBe(false);
+    expect(await takes({ request_id: 'er_1' })).toBe(false);
+  });
+
+  it('of work concerns a request or judges a delivery, and one judges each', async () => {
+    const takes = async (row: Row) => (await refusalOf('work', row)) === undefined;
+    const judging = { request_id: null, task_id: null, kind: 'judge', delivery_id: 'wd_1' };
+    expect(await takes(judging)).toBe(true);
+    expect(await takes({ ...judging, request_id: 'er_1' })).toBe(false);
+    expect(await takes({ ...judging, delivery_id: null })).toBe(false);
+    expect(await takes({ ...judging, kind: 'poll' })).toBe(false);
+    await insert(database.pool, 'work', { ...ROWS.work, ...judging });
+    expect(await takes(judging)).toBe(false);
+    await database.pool.query('DELETE FROM work WHERE delivery_id IS NOT NULL');
   });
 
   it('of work is held only under a lease', async () => {

@@ -17,6 +17,7 @@ const FAULTY: Readonly<Record<HandedOut['kind'], readonly Partial<Faults>[]>> = 
   package: [],
   sentinel: [],
   destroy: [],
+  judge: [],
   submit: [
     { cutAfterDelete: 1 },
     { errors500: 1 },

@@ -159,6 +159,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       tenant: 'default',
     }),
     retentionMs: 30 * 86_400_000,
+    intake: { sources: new Map(), maxBodyBytes: 262_144, keepUnmappableMs: 7 * 86_400_000 },
     encodeEvent,
     journal: createFileJournal({ directory: await createTestFolder(), keepDays: 1 }),
     reports: createReportStore(reportPool),
@@ -313,7 +314,7 @@ async function trail(deps: Deps, requestId: string): Promise<readonly TrailEvent
 }
 
 const AFTER_THE_END =
-  /^(subject\.read|certificate\.issued|package\.[a-z_]+|task\.sentinel_[a-z]+|request\.(destruction_put_off|subject_destroyed))$/;
+  /^(subject\.read|certificate\.issued|package\.[a-z_]+|task\.sentinel_[a-z]+|request\.(ticket_changed|destruction_put_off|subject_destroyed))$/;
 
 /**
  * What holds of every trail: no gap; each change starts from where the one before ended; the states it ends in are

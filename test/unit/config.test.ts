@@ -82,6 +82,7 @@ describe('the environment alone', () => {
       jobs: { overdueMs: 93_600_000, stalledMs: 180_000_000 },
       api: { rateLimit: { requests: 600, perSeconds: 60 } },
       rounds: { max: 50, maxFailedJobs: 3 },
+      intake: { maxBodyBytes: 1_048_576, keepUnmappableMs: 604_800_000, sources: [] },
       policy: { maxMatches: 5, emailLocalPart: 'exact', waitForLiveMinutes: 60, rules: [] },
       access: { expiresAfterDays: 7 },
       evidence: { origin: 'lethe/default', sealIntervalMs: 1_000 },

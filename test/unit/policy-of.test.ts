@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { REQUEST_TYPES, SOURCES } from '../../src/domain/request.ts';
+import { REQUEST_TYPES } from '../../src/domain/request.ts';
 import { policyOf } from '../../src/policy-of.ts';
 
 const from = { channel: 'api', regulation: 'gdpr' } as const;
 
 describe('where access is asked for', () => {
   it.each(REQUEST_TYPES)('identity is required of %s by default only with access in it', (type) => {
-    for (const channel of SOURCES)
+    for (const channel of ['api', 'import'] as const)
       expect(policyOf([], { ...from, channel, type }).identityRequired).toBe(type !== 'erasure');
   });
 
@@ -23,6 +23,25 @@ describe('where access is asked for', () => {
 
   it('other settings of a rule hold for it, too', () => {
     expect(policyOf([{ approval: 'two' }], { ...from, type: 'access' }).approvalsNeeded).toBe(2);
+  });
+});
+
+describe('a ticket', () => {
+  const ticket = { ...from, channel: 'webhook', source: 'support', type: 'erasure' } as const;
+
+  it('needs an identity and an approval unless a rule says otherwise', () => {
+    const cautious = { identityRequired: true, approvalsNeeded: 1, coolingOffMs: 0 };
+    expect(policyOf([], ticket)).toEqual(cautious);
+    expect(policyOf([{ sources: ['api'], identity: 'not_required' }], ticket)).toEqual(cautious);
+  });
+
+  it.each([
+    ['every source of tickets', 'webhook', false],
+    ['this one', 'webhook:support', false],
+    ['another one', 'webhook:legal', true],
+  ])('follows a rule for %s', (_name, source, identityRequired) => {
+    const policy = policyOf([{ sources: [source], identity: 'not_required', approval: 'none' }], ticket);
+    expect(policy).toMatchObject({ identityRequired, approvalsNeeded: identityRequired ? 1 : 0 });
   });
 });
 

@@ -28,7 +28,11 @@ export interface KeptApiKey extends ApiKey {
 export type NewApiKey = Pick<
   KeptApiKey,
   'id' | 'name' | 'scopes' | 'createdAt' | 'createdBy' | 'expiresAt' | 'rateLimit'
-> & { readonly tokenHash: Uint8Array };
+> & {
+  readonly tokenHash: Uint8Array;
+  /** The way in that submits in its name; left out for one that somebody has a token of. */
+  readonly madeFor?: string;
+};
 
 /** A token as it is shown once, and the SHA-256 that is kept of it. */
 export interface NewToken {
@@ -53,6 +57,12 @@ export interface KeyStore {
    * token never counts for a key, nor a right one for its origin.
    */
   useApiKey(use: KeyUse): Promise<{ readonly key: ApiKey | undefined; readonly quota: Quota }>;
+  /**
+   * Counts something that may be done so often only, in all processes together.
+   *
+   * @param bucket whose count it is; a name, or a fingerprint where it is somebody's
+   */
+  countUse(bucket: string, limit: RateLimit): Promise<Quota>;
   /** The oldest first. */
   listApiKeys(): Promise<readonly KeptApiKey[]>;
   /** Of what was done to keys. */
@@ -60,7 +70,9 @@ export interface KeyStore {
 }
 
 export interface KeyTransaction {
-  /** False when there is or was a key with this token; nothing is changed then. */
+  /** The id of the key that was made for a way in and is not revoked. */
+  findKeyMadeFor(purpose: string): Promise<string | undefined>;
+  /** False when there is or was a key with this token, or is one for this way in; nothing is changed then. */
   insertApiKey(key: NewApiKey): Promise<boolean>;
   /** Locks the key until the transaction ends. */
   lockApiKey(id: string): Promise<KeptApiKey | undefined>;

@@ -6,13 +6,14 @@ import type { Sealed } from './sealed.ts';
 
 /** A key as it is kept: wrapped by one of the master keys, for this use and no other. */
 export interface WrappedKey {
-  /** The id of the request that it is for, or the use of one that outlives requests. */
+  /** The id of the request or delivery that it is for, or the use of one that outlives requests. */
   readonly of: string;
   readonly wrapped: Sealed;
 }
 
 /** The key that everything of a request is sealed under. Whoever has no `wrapped` can read none of it, ever. */
 export interface DataKey {
+  /** Of the request, or of what is kept until it is one: a delivery. */
   readonly requestId: string;
   /** Null of a request that came in before there were data keys: it is sealed under the lasting key. */
   readonly wrapped: Sealed | null;
@@ -20,7 +21,7 @@ export interface DataKey {
 
 /** Which text of its owner; a note unless said otherwise. */
 export type TextField =
-  'note' | 'reason' | 'release_reason' | 'progress' | 'manifest' | 'journal' | 'signing_key';
+  'note' | 'reason' | 'release_reason' | 'progress' | 'manifest' | 'journal' | 'signing_key' | 'delivery';
 
 /** Seals and opens under one key. Each ciphertext is bound to its owner, and opens for no other. */
 export interface Box {
@@ -40,7 +41,7 @@ export interface Vault {
   subjectRefs(subject: Subject): readonly SubjectRef[];
   /** A keyed fingerprint: equal texts are equal, and nothing can be guessed from it. */
   fingerprint(text: string): Uint8Array;
-  /** A new key for a request, to be written in the transaction that inserts it. */
+  /** A new key for a request (or a delivery), to be written in the transaction that inserts it. */
   newDataKey(requestId: string): DataKey;
   /**
    * What a request is sealed under.

@@ -13,6 +13,7 @@ const LAWS: Words = {
 const CHANNELS: Words = {
   api: 'over the API',
   import: 'in a bulk import',
+  webhook: 'from a ticketing system',
   replay: 'opened again by Lethe after a backup was restored',
   sentinel: 'opened by Lethe because the subject was there again',
 };
