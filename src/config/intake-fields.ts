@@ -16,21 +16,28 @@ const POINTER = 'a JSON Pointer such as /issue/key (RFC 6901), or a list of them
 const pointer = text('a JSON Pointer such as /issue/fields/labels (RFC 6901)', isJsonPointer);
 
 /** One pointer, or a list of them: the first that finds something counts. */
-const pointers = z
-  .union([z.string().refine(isJsonPointer), z.array(z.string().refine(isJsonPointer)).min(1).max(10)], {
-    error: POINTER,
-  })
-  .transform((given): readonly string[] => (typeof given === 'string' ? [given] : given));
+const pointers = oneOrMore(POINTER, isPointer).transform(listOf);
 
 const VALUES = 'a text, a number, true or false, or a list of them';
-const scalar = z.union([z.string(), z.number(), z.boolean()]);
-const values = z
-  .union([scalar, z.array(scalar).min(1).max(100)], { error: VALUES })
-  .transform((given) => (Array.isArray(given) ? given : [given]).map(String));
+const values = oneOrMore(VALUES, isScalar).transform((given) => listOf(given).map(String));
 
 const condition = fields({ pointer, each: pointer.optional(), is: values });
 
 const CONDITION = 'always, or a list of what has to hold, each with pointer and is';
+const conditionList = z.array(condition, { error: CONDITION }).min(1, CONDITION).max(20, CONDITION);
+
+/** Not a union: of one, only that neither form fits would be told. */
+const conditions = z.unknown().transform((given, context) => {
+  if (given === 'always') return given;
+  const parsed = conditionList.safeParse(given);
+  if (parsed.success) return parsed.data;
+  for (const issue of parsed.error.issues) {
+    const { path, message } = issue;
+    if (issue.code === 'unrecognized_keys') context.issues.push({ ...issue, input: undefined });
+    else context.issues.push({ code: 'custom', path, message, input: given });
+  }
+  return z.NEVER;
+});
 
 const SECRETS = 'one secret, or two while one takes the place of the other';
 const secrets = z
@@ -78,7 +85,7 @@ const source = fields({
   type: oneOf(REQUEST_TYPES).default('erasure'),
   projectKeys: z.array(projectKey, { error: PROJECTS }).min(1, PROJECTS).optional(),
   rateLimit: rateLimit.prefault({}),
-  condition: z.union([z.literal('always'), z.array(condition).min(1).max(20)], { error: CONDITION }),
+  condition: conditions,
   map,
 });
 
@@ -103,4 +110,23 @@ function fields<T extends z.ZodRawShape>(shape: T) {
     error: ({ code }) =>
       code === 'invalid_type' ? `a section with fields among ${Object.keys(shape).join(', ')}` : undefined,
   });
+}
+
+/** One thing or a list of them, so that most files need no list. */
+function oneOrMore<T>(expected: string, accepts: (value: unknown) => value is T) {
+  const isOne = (value: unknown): value is T | readonly T[] =>
+    Array.isArray(value) ? value.length > 0 && value.length <= 100 && value.every(accepts) : accepts(value);
+  return z.custom<T | readonly T[]>(isOne, { error: expected });
+}
+
+function listOf<T extends string | number | boolean>(given: T | readonly T[]): readonly T[] {
+  return typeof given === 'object' ? given : [given];
+}
+
+function isPointer(value: unknown): value is string {
+  return typeof value === 'string' && isJsonPointer(value);
+}
+
+function isScalar(value: unknown): value is string | number | boolean {
+  return ['string', 'number', 'boolean'].includes(typeof value);
 }
