@@ -47,6 +47,7 @@ const SLOW = integration(
     'replay',
     'sentinel',
     'register-in-libreoffice',
+    'webhook-fuzz',
   ],
 );
 

@@ -6,8 +6,8 @@ import type { Body } from './route.ts';
 
 /** A call whose exact bytes count, read only when somebody wants to know them. */
 export interface RawCall {
-  /** The value of a header by its name in small letters; undefined when it is missing, empty or there more than once. */
-  readonly header: (name: string) => string | undefined;
+  /** The value of a header by its name in small letters; undefined when it is missing, null when it is empty or comes twice. */
+  readonly header: (name: string) => string | null | undefined;
   /** Whom the call is counted for. */
   readonly network: string;
   /** @throws HttpProblem BODY_TOO_LARGE; errors of the body parser, which problemOf knows */
@@ -29,9 +29,10 @@ export const rawBody: Body<RawCall> = {
 };
 
 /** Node joins some headers that come twice, and drops the second of others: either would hide that there were two. */
-function onlyHeader(rawHeaders: readonly string[], name: string): string | undefined {
+function onlyHeader(rawHeaders: readonly string[], name: string): string | null | undefined {
   const values = rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name);
-  return values.length === 1 && values[0] !== '' ? values[0] : undefined;
+  const [value] = values;
+  return values.length > 1 || value === '' ? null : value;
 }
 
 async function readBytes(req: Request, res: Response, maxBytes: number): Promise<Uint8Array> {

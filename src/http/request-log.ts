@@ -19,6 +19,9 @@ export function noteForLog(req: IncomingMessage, more: Facts): void {
 }
 
 const SANE_ID = /^[A-Za-z0-9._-]{1,64}$/;
+/** Where anybody may call, only what cannot be a name: a UUID or the trace id of a proxy. */
+const FROM_ANYBODY = /^\/webhooks\//i;
+const HEX_ID = /^[0-9a-f-]{16,64}$/i;
 
 /** The id under which the request stands in the log and in problems. */
 export function requestIdOf(req: IncomingMessage): string {
@@ -48,7 +51,8 @@ export function createRequestLog(logger: Logger): HttpLogger {
 
 function identify(req: IncomingMessage, res: ServerResponse): string {
   const given = req.headers['x-request-id'];
-  const id = typeof given === 'string' && SANE_ID.test(given) ? given : randomUUID();
+  const sane = FROM_ANYBODY.test(req.url ?? '') ? HEX_ID : SANE_ID;
+  const id = typeof given === 'string' && sane.test(given) ? given : randomUUID();
   res.setHeader('X-Request-Id', id);
   return id;
 }

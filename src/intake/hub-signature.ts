@@ -12,7 +12,7 @@ export function hubSignature(
   return {
     check: ({ header, body }) => {
       const [given, id] = [header(names.signature), header(names.id)];
-      if (given === undefined || !isId(id)) return REFUSED;
+      if (typeof given !== 'string' || !isId(id)) return REFUSED;
       const expected = secrets.map((secret) => signature(secret, body));
       return isOneOf(isSameSignature, expected, given)
         ? { ok: true, replayKeys: [idKey(id), contentKey(body)] }

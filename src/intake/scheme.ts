@@ -47,6 +47,6 @@ function keyOf(kind: string, bytes: Uint8Array, rememberMs: number): ReplayKey {
 
 /** A name that a sender gives a delivery: one word. */
 const ID = /^[\x21-\x7e]{1,256}$/;
-export function isId(text: string | undefined): text is string {
-  return text !== undefined && ID.test(text);
+export function isId(text: string | null | undefined): text is string {
+  return typeof text === 'string' && ID.test(text);
 }

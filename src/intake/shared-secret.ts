@@ -11,7 +11,7 @@ export function sharedSecret(secrets: readonly [string, ...string[]], header: st
   return {
     check: (delivery) => {
       const given = delivery.header(header);
-      return given !== undefined && isOneOf(isSameSecret, secrets, given)
+      return typeof given === 'string' && isOneOf(isSameSecret, secrets, given)
         ? { ok: true, replayKeys: [contentKey(delivery.body)] }
         : REFUSED;
     },

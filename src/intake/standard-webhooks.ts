@@ -12,7 +12,7 @@ export function standardWebhooks(keys: readonly [Uint8Array, ...Uint8Array[]]): 
         header('webhook-timestamp'),
         header('webhook-signature'),
       ];
-      if (!isId(id) || time === undefined || signatures === undefined) return REFUSED;
+      if (!isId(id) || typeof time !== 'string' || typeof signatures !== 'string') return REFUSED;
       // A full stop in either would let the parts of what is signed be cut elsewhere.
       if (id.includes('.') || !SECONDS.test(time)) return REFUSED;
       const timestampS = Number(time);

@@ -12,12 +12,12 @@ export function zendesk(secrets: readonly [string, ...string[]]): Scheme {
     check: ({ header, body, now }) => {
       const given = header('x-zendesk-webhook-signature');
       const time = header('x-zendesk-webhook-signature-timestamp');
-      if (given === undefined || time === undefined || !TIME.test(time)) return REFUSED;
+      if (typeof given !== 'string' || typeof time !== 'string' || !TIME.test(time)) return REFUSED;
       const expected = secrets.map((secret) => signature(secret, time, body));
       const signed = isOneOf(isSameSignature, expected, given);
       const fresh = Math.abs(now.getTime() - Date.parse(time)) <= TOLERANCE_MS;
-      if (!signed || !fresh) return REFUSED;
       const id = header('x-zendesk-webhook-invocation-id');
+      if (!signed || !fresh || id === null) return REFUSED;
       const replayKeys = isId(id)
         ? [idKey(id), contentKey(Buffer.from(`${time}\0`), body)]
         : [contentKey(body)];

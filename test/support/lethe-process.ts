@@ -91,12 +91,13 @@ export function startLethe(
 export async function stageEnvironment(
   stage: Pick<Stage, 'database' | 'queue' | 'openReplayUrl'>,
   masterKey: Uint8Array,
+  more = '',
 ): Promise<Record<string, string>> {
   const { database, queue, openReplayUrl } = stage;
   return writeConfig(await createTestFolder(), {
     databaseUrl: database.serviceUrl,
     ...(queue.kind === 'redis' && { redisUrl: queue.url, prefix: queue.prefix }),
-    ...{ openReplayUrl, masterKey, token: 'stage-token' },
+    ...{ openReplayUrl, masterKey, token: 'stage-token', more },
   });
 }
 
@@ -111,6 +112,8 @@ export async function writeConfig(
     masterKey: Uint8Array;
     token: string;
     logLevel?: 'info' | 'debug';
+    /** Further sections, as YAML. */
+    more?: string;
   },
 ): Promise<Record<string, string>> {
   const path = join(folder, 'lethe.yaml');
@@ -130,7 +133,7 @@ verification: { retryMs: 100, settleMs: 1000 }
 retry: { baseMs: 50, maxMs: 300 }
 worker: { leaseMs: 1000, handOutMs: 1000, dispatchIntervalMs: 25, drainMs: 3000 }
 log: { level: ${parts.logLevel ?? 'info'} }
-`,
+${parts.more ?? ''}`,
   );
   return {
     LETHE_CONFIG: path,

@@ -1,6 +1,7 @@
 import { createHmac, randomUUID } from 'node:crypto';
+import { stringify } from 'yaml';
 import type { TicketSource } from '../../src/app/ports/intake.ts';
-import type { SourceKind, TicketRules } from '../../src/domain/ticket.ts';
+import { SOURCE_KINDS, type SourceKind, type TicketRules } from '../../src/domain/ticket.ts';
 import { createSource, type SourceOptions, type SourceProof } from '../../src/intake/create-source.ts';
 
 /** Sources of every kind, and what their systems would send: signed here by what is documented, not by our own code. */
@@ -56,9 +57,9 @@ export interface Sending {
   readonly at?: Date;
 }
 
-export interface Sent {
+export interface Sent<B = string> {
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: B;
 }
 
 /** A ticket as the body of a call; Jira's says when it was sent. */
@@ -67,7 +68,7 @@ export function bodyOf(kind: SourceKind, ticket: object, at = new Date()): strin
 }
 
 /** The call that the system makes for a body. */
-export function sent(kind: SourceKind, body: string, sending: Sending = {}): Sent {
+export function sent<B extends string | Buffer>(kind: SourceKind, body: B, sending: Sending = {}): Sent<B> {
   const { secret = secretsOf(kind)[0], id = randomUUID(), at = new Date() } = sending;
   return { headers: headersOf(kind, body, { secret, id, at }), body };
 }
@@ -77,19 +78,19 @@ export function ticketSent(kind: SourceKind, ticket: object, sending: Sending = 
   return sent(kind, bodyOf(kind, ticket, sending.at), sending);
 }
 
-function headersOf(kind: SourceKind, body: string, of: Required<Sending>): Record<string, string> {
+function headersOf(kind: SourceKind, body: string | Buffer, of: Required<Sending>): Record<string, string> {
   const { secret, id, at } = of;
   const hex = () => createHmac('sha256', secret).update(body).digest('hex');
   switch (kind) {
     case 'standard-webhooks': {
       const seconds = String(Math.floor(at.getTime() / 1_000));
       const key = Buffer.from(secret.slice('whsec_'.length), 'base64');
-      const mac = createHmac('sha256', key).update(`${id}.${seconds}.${body}`).digest('base64');
+      const mac = createHmac('sha256', key).update(`${id}.${seconds}.`).update(body).digest('base64');
       return { 'webhook-id': id, 'webhook-timestamp': seconds, 'webhook-signature': `v1,${mac}` };
     }
     case 'zendesk': {
       const time = at.toISOString();
-      const mac = createHmac('sha256', secret).update(`${time}${body}`).digest('base64');
+      const mac = createHmac('sha256', secret).update(time).update(body).digest('base64');
       return {
         'x-zendesk-webhook-signature': mac,
         'x-zendesk-webhook-signature-timestamp': time,
@@ -104,4 +105,23 @@ function headersOf(kind: SourceKind, body: string, of: Required<Sending>): Recor
     case 'shared-secret':
       return { [HEADER]: secret };
   }
+}
+
+/** A section `intake` with a source of each kind, as sourceOf makes them. */
+export function intakeSection(): string {
+  const sources = SOURCE_KINDS.map((kind) => ({
+    name: kind,
+    kind,
+    secrets: secretsOf(kind),
+    ...(/automation|shared/.test(kind) && { header: HEADER }),
+    condition: RULES.condition,
+    map: {
+      ticket: RULES.ticket,
+      userId: RULES.userId,
+      email: RULES.email,
+      requester: RULES.requester,
+      projectKeys: RULES.projectKeys,
+    },
+  }));
+  return stringify({ intake: { sources } }, { aliasDuplicateObjects: false });
 }

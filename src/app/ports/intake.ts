@@ -9,8 +9,8 @@ import type { DataKey } from './vault.ts';
 
 /** A call as it came, before anything was read of its body. */
 export interface RawDelivery {
-  /** The value of a header by its name in small letters; undefined when it is missing, empty or there more than once. */
-  readonly header: (name: string) => string | undefined;
+  /** The value of a header by its name in small letters; undefined when it is missing, null when it is empty or comes twice. */
+  readonly header: (name: string) => string | null | undefined;
   /** The exact bytes. */
   readonly body: Uint8Array;
   readonly now: Date;
