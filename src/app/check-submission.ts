@@ -3,7 +3,7 @@ import { LetheError } from '../domain/errors.ts';
 import { isProjectKey, unroutableReason, type UnroutableReason } from '../domain/identifiers.ts';
 import type { Regulation } from '../domain/regulation.ts';
 import type { RequestType, Subject } from '../domain/request.ts';
-import type { Deps } from './ports.ts';
+import type { Connection } from './ports.ts';
 
 /** A request as it came in, already of the right shape. */
 export interface Submission {
@@ -39,6 +39,11 @@ export class SubmissionInvalidError extends LetheError {
   }
 }
 
+/** What has to be known of the configured connections. */
+export interface Connections {
+  readonly connections: ReadonlyMap<string, Pick<Connection, 'name' | 'projects'>>;
+}
+
 /** A submission that can be stored. */
 export interface Accepted {
   readonly subject: Subject;
@@ -54,7 +59,7 @@ export interface Accepted {
  *
  * @throws SubmissionInvalidError naming every field
  */
-export function checkSubmission(deps: Pick<Deps, 'connections'>, submission: Submission): Accepted {
+export function checkSubmission(deps: Connections, submission: Submission): Accepted {
   const problems: FieldProblem[] = [];
   const subject = checkSubject(submission, problems);
   const connection = checkConnection(deps, submission, problems);
@@ -83,7 +88,7 @@ export function subjectOf({ subject: { userId, email } }: Pick<Submission, 'subj
 
 /** A user id belongs to one tenant; under another the same id is another person. An address is searched for in all. */
 function checkConnection(
-  deps: Pick<Deps, 'connections'>,
+  deps: Connections,
   submission: Submission,
   problems: FieldProblem[],
 ): string | null | undefined {
@@ -99,7 +104,7 @@ function checkConnection(
 }
 
 function checkProjects(
-  deps: Pick<Deps, 'connections'>,
+  deps: Connections,
   from: { submission: Submission; connection: string | null | undefined },
   problems: FieldProblem[],
 ): readonly string[] | null {
@@ -118,7 +123,7 @@ function checkProjects(
 
 /** The keys that the configuration allows; null for any. */
 function allowedKeys(
-  { connections }: Pick<Deps, 'connections'>,
+  { connections }: Connections,
   name: string | null | undefined,
 ): readonly string[] | null {
   const lists = [...connections.values()]

@@ -16,7 +16,6 @@ export const receiptView = z
       .meta({ description: 'The very same was delivered before; nothing follows from it.' }),
   })
   .meta({ id: 'DeliveryReceipt' });
-export type ReceiptView = z.infer<typeof receiptView>;
 
 const problem = z.strictObject({
   field: z

@@ -4,7 +4,7 @@ import type { Deps } from './ports.ts';
 import type { RawDelivery, TicketSource } from './ports/intake.ts';
 
 /** Calls of one address that were not signed as they should be. Good ones are taken in all the same. */
-export const WRONG_SIGNATURE_LIMIT: RateLimit = { requests: 60, perSeconds: 60 };
+const WRONG_SIGNATURE_LIMIT: RateLimit = { requests: 60, perSeconds: 60 };
 
 /** What became of a delivery. `quota` is that of the source, or, for a refused one, of refusals of its address. */
 export type Receipt =

@@ -1,12 +1,8 @@
 import { LETHE, type EventDraft } from '../domain/events.ts';
-import type { MappingProblem, TicketField, TicketRules } from '../domain/ticket.ts';
+import type { MappingProblem } from '../domain/ticket.ts';
+import { acceptTicket, mappingProblems } from './accept-ticket.ts';
 import { admitRequest } from './admit-request.ts';
-import {
-  checkSubmission,
-  SubmissionInvalidError,
-  type Accepted,
-  type FieldProblem,
-} from './check-submission.ts';
+import type { Accepted } from './check-submission.ts';
 import { encodeEvents } from './encode-events.ts';
 import type { Verdict } from './judge-delivery.ts';
 import { futureReceipt } from './plan-request.ts';
@@ -51,12 +47,13 @@ export async function takeDelivery(deps: Deps, verdict: Verdict): Promise<void> 
 }
 
 async function takeTicket(deps: Deps, verdict: Requesting): Promise<void> {
-  const accepted = acceptedOr(deps, verdict);
+  const { delivery, source, ticket } = verdict;
+  const accepted = acceptTicket(deps, source, { ticket, at: delivery.receivedAt });
   if ('problems' in accepted) return noteProblems(deps, { ...verdict, problems: accepted.problems });
   const claim = claimOf(deps, verdict);
   const seen = await deps.store.transaction(async (tx) => {
     const late = futureReceipt(accepted, tx.now);
-    if (late.length > 0) return { problems: problemsOf(verdict.source.rules, late) };
+    if (late.length > 0) return { problems: mappingProblems(source.rules, late) };
     const known = await tx.claimTicket(claim);
     if (known !== undefined) return { requestId: known.requestId };
     await admit(tx, deps, { verdict, claim, accepted });
@@ -65,7 +62,7 @@ async function takeTicket(deps: Deps, verdict: Requesting): Promise<void> {
   if (seen === undefined) deps.workIsDue();
   else if ('problems' in seen) await noteProblems(deps, { ...verdict, problems: seen.problems });
   else {
-    const { delivery, ticket, text } = verdict;
+    const { text } = verdict;
     await noteChange(deps, { delivery, text, reference: ticket.reference, ...seen, ticket });
   }
 }
@@ -95,46 +92,6 @@ async function admit(
     channel: 'webhook',
     apiKeyId: await submitterFor(tx, deps, scopeOf(source)),
     ticket: { source: source.name, deliveryId: delivery.id },
-  });
-}
-
-function acceptedOr(
-  deps: Deps,
-  { delivery, source, ticket }: Requesting,
-): Accepted | { readonly problems: readonly MappingProblem[] } {
-  const { subject, type, reference, requester, receivedAt = delivery.receivedAt, projectKeys } = ticket;
-  try {
-    return checkSubmission(deps, {
-      ...{ subject, type, reference, receivedAt, projectKeys },
-      connection: source.connection,
-      regulation: source.regulation,
-      // Personal data, so it goes where people's words go.
-      note: requester === undefined ? undefined : `Requester in the ticketing system: ${requester}`,
-    });
-  } catch (error) {
-    if (error instanceof SubmissionInvalidError)
-      return { problems: problemsOf(source.rules, error.problems) };
-    throw error;
-  }
-}
-
-const FIELDS: readonly (readonly [pointer: string, field: TicketField])[] = [
-  ['/subject/email', 'email'],
-  ['/subject', 'userId'],
-  ['/projectKeys', 'projectKeys'],
-  ['/receivedAt', 'receivedAt'],
-];
-
-/** What is wrong with the submission, in terms of the delivery that it was read from. */
-function problemsOf(rules: TicketRules, problems: readonly FieldProblem[]): readonly MappingProblem[] {
-  return problems.map(({ pointer, expected }) => {
-    const field = FIELDS.find(([start]) => pointer.startsWith(start))?.[1] ?? null;
-    const pointers = field === null ? [] : rules[field];
-    return {
-      field,
-      pointers: typeof pointers === 'object' && 'length' in pointers ? pointers : [],
-      expected: field === null ? `${pointer.slice(1)}: ${expected}` : expected,
-    };
   });
 }
 

@@ -31,7 +31,7 @@ export function addApiOptions(command: Command): Command {
  */
 export function addressOf({ url, keyFile }: Globals, io: Io): ApiAddress {
   const local = localService(io);
-  const address = checkedUrl(url ?? nonEmpty(io.env['LETHE_URL']) ?? local.url);
+  const address = apiUrlOf({ url }, io);
   if (keyFile !== undefined) return { url: address, key: readKey(resolve(io.cwd, keyFile)) };
   const key = nonEmpty(io.env['LETHE_API_KEY']);
   if (key !== undefined) return { url: address, key: checkedKey(key, 'LETHE_API_KEY') };
@@ -42,6 +42,15 @@ export function addressOf({ url, keyFile }: Globals, io: Io): ApiAddress {
     'API_KEY_NOT_GIVEN',
     'An API key is needed: set LETHE_API_KEY, or name a file with --key-file. `lethe keys create` makes one.',
   );
+}
+
+/**
+ * Where the API is, for who needs no key.
+ *
+ * @throws CommandError USAGE_INVALID
+ */
+export function apiUrlOf({ url }: Pick<Globals, 'url'>, io: Io): string {
+  return checkedUrl(url ?? nonEmpty(io.env['LETHE_URL']) ?? localService(io).url);
 }
 
 /** What `npm start` would do in this folder. The command line also runs where no Lethe is configured. */

@@ -17,6 +17,7 @@ import { addReport } from './report.ts';
 import { addOpenReplay } from './openreplay.ts';
 import { wantsColours } from './output.ts';
 import { addRequests } from './requests.ts';
+import { addWebhook } from './webhook.ts';
 
 /**
  * Does what `argv` (without the program's name) says and gives the status to end with. Never throws and never ends the
@@ -53,6 +54,7 @@ export function createProgram(shell: Shell): Command {
     .exitOverride();
   addRequests(program, shell);
   addImport(program, shell);
+  addWebhook(program, shell);
   addHolds(program, shell);
   addConnections(program, shell);
   addDeadlines(program, shell);

@@ -21,7 +21,7 @@ const pointers = oneOrMore(POINTER, isPointer).transform(listOf);
 const VALUES = 'a text, a number, true or false, or a list of them';
 const values = oneOrMore(VALUES, isScalar).transform((given) => listOf(given).map(String));
 
-const condition = fields({ pointer, each: pointer.optional(), is: values });
+const condition = fields({ pointer: pointers, each: pointer.optional(), is: values });
 
 const CONDITION = 'always, or a list of what has to hold, each with pointer and is';
 const conditionList = z.array(condition, { error: CONDITION }).min(1, CONDITION).max(20, CONDITION);

@@ -1,5 +1,5 @@
 import type { Regulation } from '../domain/regulation.ts';
-import type { SourceKind, TicketRules } from '../domain/ticket.ts';
+import type { Condition, SourceKind, TicketRules } from '../domain/ticket.ts';
 import { webhookKey } from '../signatures/standard-webhooks.ts';
 import { ZENDESK_TEST_SECRET } from '../signatures/zendesk-test-secret.ts';
 import type { Mistake } from './environment.ts';
@@ -30,6 +30,8 @@ export interface SourceConfig {
   readonly rules: TicketRules;
 }
 
+type GivenCondition = Exclude<ConfigFile['intake']['sources'][number]['condition'], 'always'>[number];
+
 const DAY_MS = 86_400_000;
 
 export function intakeOf({ intake }: Pick<ConfigFile, 'intake'>): IntakeConfig {
@@ -45,13 +47,17 @@ export function intakeOf({ intake }: Pick<ConfigFile, 'intake'>): IntakeConfig {
         secrets: [first, ...others],
         rules: {
           ...map,
-          condition,
+          condition: condition === 'always' ? condition : condition.map(conditionOf),
           type: map.type === undefined ? type : { pointers: map.type.at, words: map.type.words },
           projectKeys: projectKeys === undefined ? map.projectKeys : { fixed: projectKeys },
         },
       };
     }),
   };
+}
+
+function conditionOf({ pointer: pointers, ...rest }: GivenCondition): Condition {
+  return { pointers, ...rest };
 }
 
 /** Kinds whose secret is sent as it is, in a header. */

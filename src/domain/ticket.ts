@@ -18,9 +18,9 @@ export type SourceKind = (typeof SOURCE_KINDS)[number];
 /** Tried in this order: the first that finds something counts. */
 export type Pointers = readonly string[];
 
-/** Holds where one of `is` stands at the pointer, or in the list that stands there. */
+/** Holds where one of `is` stands at the pointers, or in the list that stands there. */
 export interface Condition {
-  readonly pointer: string;
+  readonly pointers: Pointers;
   /** Where the list has objects: what of each is compared. */
   readonly each?: string | undefined;
   /** Compared as texts. */
@@ -81,8 +81,8 @@ export function isRequest({ condition }: Pick<TicketRules, 'condition'>, body: u
   return condition === 'always' || condition.every((one) => holds(one, body));
 }
 
-function holds({ pointer, each = '', is }: Condition, body: unknown): boolean {
-  const found = valueAtPointer(body, pointer);
+function holds({ pointers, each = '', is }: Condition, body: unknown): boolean {
+  const found = firstFound(body, pointers);
   const candidates: readonly unknown[] = Array.isArray(found) ? found : [found];
   return candidates.some((one) => {
     const text = textOf(valueAtPointer(one, each));

@@ -25,9 +25,9 @@ export const REFUSED: Authenticity = { ok: false };
 
 const HOUR_MS = 3_600_000;
 /** What carries no name of its own is known by its body, for so long; then the same text may be said anew. */
-export const REMEMBER_BODY_MS = 24 * HOUR_MS;
+const REMEMBER_BODY_MS = 24 * HOUR_MS;
 /** Longer than any sender tries again, by itself or by a person's hand. */
-export const REMEMBER_ID_MS = 30 * 24 * HOUR_MS;
+const REMEMBER_ID_MS = 30 * 24 * HOUR_MS;
 /** How far a clock may be from ours, and how long a signed message may be on its way. */
 export const TOLERANCE_MS = 300_000;
 

@@ -7,7 +7,7 @@ import { SOURCE_KINDS, type SourceKind } from '../../src/domain/ticket.ts';
 import { openApi, PERSON, viewIn, type Answer, type Api } from '../support/api.ts';
 import { queueBackends } from '../support/redis.ts';
 import { checkTrail, openStage, PROJECT, type Stage } from '../support/stage.ts';
-import { bodyOf, RULES, sent, sourceOf, ticketSent, type Sent } from '../support/ticketing.ts';
+import { bodyOf, RULES, secretsOf, sent, sourceOf, ticketSent, type Sent } from '../support/ticketing.ts';
 import { dumpDatabase, tracesOf } from '../support/traces.ts';
 
 const [backend] = queueBackends();
@@ -154,9 +154,8 @@ describe.each(SOURCE_KINDS)('a ticket from %s', (kind: SourceKind) => {
   });
 
   it('signed with the secret before is taken in, too', async () => {
-    const secret = `secret of ${kind}, the one before`;
-    const before = kind === 'standard-webhooks' ? {} : { secret };
-    await deliver(kind, ticketSent(kind, ticket(`${kind}-4`), before));
+    const [, secret] = secretsOf(kind);
+    await deliver(kind, ticketSent(kind, ticket(`${kind}-4`), { secret }));
     await requestOf(`${kind}-4`);
   });
 });

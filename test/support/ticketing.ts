@@ -9,7 +9,7 @@ import { createSource, type SourceOptions, type SourceProof } from '../../src/in
 export const HEADER = 'x-lethe-secret';
 
 export const RULES: TicketRules = {
-  condition: [{ pointer: '/labels', is: ['gdpr-erasure'] }],
+  condition: [{ pointers: ['/labels'], is: ['gdpr-erasure'] }],
   ticket: ['/key'],
   userId: ['/customer/id', '/customerId'],
   email: ['/customer/email'],
@@ -20,7 +20,7 @@ export const RULES: TicketRules = {
 };
 
 export const WHSEC = `whsec_${Buffer.alloc(32, 'standard').toString('base64')}`;
-export const WHSEC_BEFORE = `whsec_${Buffer.alloc(32, 'before').toString('base64')}`;
+const WHSEC_BEFORE = `whsec_${Buffer.alloc(32, 'before').toString('base64')}`;
 
 /** The newest secret of a kind, and the one before. */
 export function secretsOf(kind: SourceKind): readonly [string, string] {
@@ -114,7 +114,7 @@ export function intakeSection(): string {
     kind,
     secrets: secretsOf(kind),
     ...(/automation|shared/.test(kind) && { header: HEADER }),
-    condition: RULES.condition,
+    condition: [{ pointer: '/labels', is: 'gdpr-erasure' }],
     map: {
       ticket: RULES.ticket,
       userId: RULES.userId,

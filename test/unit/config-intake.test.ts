@@ -55,7 +55,7 @@ it('a source is read with its defaults', () => {
       regulation: 'gdpr',
       rateLimit: { requests: 1_200, perSeconds: 60 },
       rules: {
-        condition: [{ pointer: '/detail/tags', is: ['gdpr_erasure'] }],
+        condition: [{ pointers: ['/detail/tags'], is: ['gdpr_erasure'] }],
         ticket: ['/detail/id'],
         userId: ['/detail/external_id'],
         email: [],
@@ -83,7 +83,7 @@ it('what is fixed for all tickets of a source is read, and so is what each ticke
 it('values of a condition may be numbers and switches', () => {
   const condition = [{ pointer: '/form_id', is: [360_001_234_567, true, 'x'] }];
   expect(load([{ ...GOOD, condition }]).intake.sources[0]?.rules.condition).toEqual([
-    { pointer: '/form_id', is: ['360001234567', 'true', 'x'] },
+    { pointers: ['/form_id'], is: ['360001234567', 'true', 'x'] },
   ]);
 });
 
@@ -191,7 +191,7 @@ describe('a mistake names the field', () => {
   it('in a condition', () => {
     const place = 'intake.sources[0].condition[0]';
     expect(one({ condition: [{ pointer: 'tags', is: 'x' }] })).toEqual([
-      `${place}.pointer: a JSON Pointer such as /issue/fields/labels (RFC 6901)`,
+      `${place}.pointer: a JSON Pointer such as /issue/key (RFC 6901), or a list of them`,
     ]);
     expect(one({ condition: [{ pointer: '/tags', is: {} }] })).toEqual([
       `${place}.is: a text, a number, true or false, or a list of them`,

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { isRequest, mapTicket, referenceOf, type TicketRules } from '../../src/domain/ticket.ts';
 
 const RULES: TicketRules = {
-  condition: [{ pointer: '/labels', is: ['gdpr', 'erasure'] }],
+  condition: [{ pointers: ['/labels'], is: ['gdpr', 'erasure'] }],
   ticket: ['/key'],
   userId: ['/user', '/fields/user'],
   email: ['/email'],
@@ -22,33 +22,33 @@ describe('a condition', () => {
   const holds = (body: unknown, condition: TicketRules['condition']) => isRequest({ condition }, body);
 
   it.each([
-    ['a text', { pointer: '/type', is: ['Erasure'] }, { type: 'Erasure' }, true],
-    ['a text in another case', { pointer: '/type', is: ['Erasure'] }, { type: 'erasure' }, false],
-    ['part of a text', { pointer: '/type', is: ['Erasure'] }, { type: 'Erasure request' }, false],
-    ['a number as a text', { pointer: '/form_id', is: ['360001234567'] }, { form_id: 360_001_234_567 }, true],
-    ['a switch', { pointer: '/is_erasure', is: ['true'] }, { is_erasure: true }, true],
-    ['one of a list', { pointer: '/tags', is: ['a', 'gdpr'] }, { tags: ['vip', 'gdpr'] }, true],
-    ['none of a list', { pointer: '/tags', is: ['gdpr'] }, { tags: ['vip', 'gdpr_access'] }, false],
-    ['an empty list', { pointer: '/tags', is: ['gdpr'] }, { tags: [] }, false],
-    ['one of a list of objects', { pointer: '/l', each: '/name', is: ['x'] }, { l: [{ name: 'x' }] }, true],
+    ['a text', { pointers: ['/type'], is: ['Erasure'] }, { type: 'Erasure' }, true],
+    ['a text in another case', { pointers: ['/type'], is: ['Erasure'] }, { type: 'erasure' }, false],
+    ['part of a text', { pointers: ['/type'], is: ['Erasure'] }, { type: 'Erasure request' }, false],
+    ['a number as a text', { pointers: ['/form_id'], is: ['360001234567'] }, { form_id: 360_001_234_567 }, true],
+    ['a switch', { pointers: ['/is_erasure'], is: ['true'] }, { is_erasure: true }, true],
+    ['one of a list', { pointers: ['/tags'], is: ['a', 'gdpr'] }, { tags: ['vip', 'gdpr'] }, true],
+    ['none of a list', { pointers: ['/tags'], is: ['gdpr'] }, { tags: ['vip', 'gdpr_access'] }, false],
+    ['an empty list', { pointers: ['/tags'], is: ['gdpr'] }, { tags: [] }, false],
+    ['one of a list of objects', { pointers: ['/l'], each: '/name', is: ['x'] }, { l: [{ name: 'x' }] }, true],
     [
       'another of a list of objects',
-      { pointer: '/l', each: '/name', is: ['x'] },
+      { pointers: ['/l'], each: '/name', is: ['x'] },
       { l: [{ id: 'x' }] },
       false,
     ],
-    ['nothing', { pointer: '/tags', is: ['gdpr'] }, {}, false],
-    ['null, and not the text', { pointer: '/tags', is: ['null'] }, { tags: null }, false],
-    ['an object', { pointer: '/tags', is: ['[object Object]'] }, { tags: {} }, false],
-    ['a body that is no object', { pointer: '/tags', is: ['gdpr'] }, 'gdpr', false],
+    ['nothing', { pointers: ['/tags'], is: ['gdpr'] }, {}, false],
+    ['null, and not the text', { pointers: ['/tags'], is: ['null'] }, { tags: null }, false],
+    ['an object', { pointers: ['/tags'], is: ['[object Object]'] }, { tags: {} }, false],
+    ['a body that is no object', { pointers: ['/tags'], is: ['gdpr'] }, 'gdpr', false],
   ])('on %s', (...[, condition, body, expected]) => {
     expect(holds(body, [condition])).toBe(expected);
   });
 
   it('has to hold with all others', () => {
     const both = [
-      { pointer: '/event', is: ['created'] },
-      { pointer: '/type', is: ['Erasure'] },
+      { pointers: ['/event'], is: ['created'] },
+      { pointers: ['/type'], is: ['Erasure'] },
     ];
     expect(holds({ event: 'created', type: 'Erasure' }, both)).toBe(true);
     expect(holds({ event: 'created', type: 'Bug' }, both)).toBe(false);
