@@ -15,44 +15,79 @@ import type { WorkLease } from '../app/ports.ts';
 import { TICKET_FIELDS } from '../domain/ticket.ts';
 import { WORK_KINDS } from '../domain/work.ts';
 import type { Queryable } from './connection.ts';
+import { together, type Together } from './together.ts';
+
+/** A delivery with what it is known again by. */
+interface Arrival {
+  readonly delivery: NewDelivery;
+  readonly guard: ReplayGuard;
+}
+
+/** Deliveries in one statement, and statements at the same time. */
+const ARRIVALS_MOST = 100;
+const ARRIVAL_WRITES = 2;
+
+/** Keeps deliveries, those that come at the same time together. */
+export function deliveryKeeper(pool: Queryable): Together<Arrival, boolean> {
+  return together((arrivals) => keepDeliveries(pool, arrivals), {
+    most: ARRIVALS_MOST,
+    writes: ARRIVAL_WRITES,
+    namesOf: ({ guard }) =>
+      guard.keys.map(({ key }) => `${guard.scope} ${Buffer.from(key).toString('latin1')}`),
+  });
+}
+
+const keptRows = z.array(z.object({ delivery_id: z.string() }));
 
 /**
- * One statement, so that a delivery costs one round trip and one commit. Replay keys are claimed first, in one order for
- * everybody, so that of two processes that are told the same at once the later waits and then sees it. One that had to be
- * remembered no longer counts as new.
+ * One statement: whatever it keeps has its replay keys and the work of judging. Keys are claimed in one order by everybody, so
+ * that of two processes that are told the same at once the later waits and then sees it. One that had to be remembered no
+ * longer counts as new.
+ *
+ * @param arrivals no two of which share a key
+ * @returns for each, whether it is new
  */
-export async function keepDelivery(
-  db: Queryable,
-  delivery: NewDelivery,
-  guard: ReplayGuard,
-): Promise<boolean> {
-  const { rowCount } = await db.query({
-    name: 'keep-delivery',
-    text: `WITH claimed AS (
+async function keepDeliveries(db: Queryable, arrivals: readonly Arrival[]): Promise<readonly boolean[]> {
+  const claims = arrivals.flatMap(({ delivery, guard }) =>
+    guard.keys.map((one) => ({ ...one, scope: guard.scope, id: delivery.id })),
+  );
+  const deliveries = arrivals.map(({ delivery }) => delivery);
+  const { rows } = await db.query({
+    name: 'keep-deliveries',
+    text: `WITH given AS (
+       SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::float8[]) AS given (id, scope, key, ms)
+     ), claimed AS (
        INSERT INTO replay_keys (scope, key, until)
-       SELECT $1, key, now() + ms * interval '1 millisecond'
-       FROM unnest($2::bytea[], $3::float8[]) AS given (key, ms) ORDER BY key
+       SELECT scope, key, now() + ms * interval '1 millisecond' FROM given ORDER BY scope, key
        ON CONFLICT (scope, key) DO UPDATE SET until = excluded.until WHERE replay_keys.until < now()
-       RETURNING key
+       RETURNING scope, key
+     ), fresh AS (
+       SELECT id FROM given LEFT JOIN claimed USING (scope, key) GROUP BY id HAVING bool_and(claimed.key IS NOT NULL)
      ), kept AS (
        INSERT INTO webhook_deliveries (id, source, body_sealed, key_wrapped)
-       SELECT $4, $5, $6, $7 WHERE (SELECT count(*) FROM claimed) = cardinality($2::bytea[])
+       SELECT id, source, body_sealed, key_wrapped
+       FROM unnest($5::text[], $6::text[], $7::bytea[], $8::bytea[]) AS arrived (id, source, body_sealed, key_wrapped)
+       JOIN fresh USING (id)
        RETURNING id
      )
      INSERT INTO work (delivery_id, connection, kind, run_at, reason)
-     SELECT id, $8, 'judge', now(), 'queued' FROM kept`,
+     SELECT id, connection, 'judge', now(), 'queued'
+     FROM kept JOIN unnest($5::text[], $9::text[]) AS queues (id, connection) USING (id)
+     RETURNING delivery_id`,
     values: [
-      guard.scope,
-      guard.keys.map(({ key }) => key),
-      guard.keys.map(({ rememberMs }) => rememberMs),
-      delivery.id,
-      delivery.source,
-      delivery.bodySealed,
-      delivery.dataKey.wrapped,
-      delivery.connection,
+      claims.map(({ id }) => id),
+      claims.map(({ scope }) => scope),
+      claims.map(({ key }) => key),
+      claims.map(({ rememberMs }) => rememberMs),
+      deliveries.map(({ id }) => id),
+      deliveries.map(({ source }) => source),
+      deliveries.map(({ bodySealed }) => bodySealed),
+      deliveries.map(({ dataKey }) => dataKey.wrapped),
+      deliveries.map(({ connection }) => connection),
     ],
   });
-  return rowCount === 1;
+  const kept = new Set(keptRows.parse(rows).map(({ delivery_id: id }) => id));
+  return deliveries.map(({ id }) => kept.has(id));
 }
 
 export async function forgetReplayKeys(db: Queryable, limit: number): Promise<void> {

@@ -147,8 +147,9 @@ function packageTransaction(db: Queryable): PackageTransaction {
 }
 
 function intakeStore(pool: pg.Pool): IntakeStore {
+  const keeper = deliveries.deliveryKeeper(pool);
   return {
-    keepDelivery: (delivery, guard) => available(deliveries.keepDelivery(pool, delivery, guard)),
+    keepDelivery: (delivery, guard) => available(keeper.add({ delivery, guard })),
     takeDeliveries: (leases, holdMs) => available(deliveries.takeDeliveries(pool, leases, holdMs)),
     listDeliveries: (filter) => available(deliveries.listDeliveries(pool, filter)),
     countDeliveries: () => available(deliveries.countDeliveries(pool)),
