@@ -26,7 +26,7 @@ const DELIVERIES = Number(process.env['BENCH_DELIVERIES'] ?? 20_000);
 const ROUNDS = 4;
 /** Calls at a time, each over a connection of its own that stays open. */
 const AT_A_TIME = 32;
-const REQUEST_EVERY = 10;
+const REQUEST_EVERY = 50;
 const LEAST_SHARE = 0.5;
 const KEY = randomBytes(32);
 

@@ -484,7 +484,6 @@ CREATE TABLE webhook_deliveries (
   CONSTRAINT webhook_deliveries_key_wrapped_check CHECK (octet_length(key_wrapped) = 69),
   CONSTRAINT webhook_deliveries_state CHECK (state = ANY (ARRAY['received'::text, 'unmappable'::text]))
 );
-CREATE INDEX webhook_deliveries_by_source ON webhook_deliveries USING btree (source, id);
 
 CREATE TABLE work (
   id             bigint                    NOT NULL GENERATED ALWAYS AS IDENTITY,

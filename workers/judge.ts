@@ -1,28 +1,55 @@
-import { judgeDelivery, type Verdict } from '../src/app/judge-delivery.ts';
+import { judgeReadings, readDelivery, type Reading, type Verdict } from '../src/app/judge-delivery.ts';
 import type { WorkLease } from '../src/app/ports.ts';
 import type { HeldDelivery } from '../src/app/ports/intake.ts';
-import { dropDeliveries, takeDelivery } from '../src/app/take-delivery.ts';
+import { dropDeliveries, takeDelivery, takeTickets } from '../src/app/take-delivery.ts';
 import { guarded, type WorkerContext } from './context.ts';
 
-/** Judges what ticketing systems delivered; each fails for itself. What is no request is written at once for all. */
+/**
+ * Judges what ticketing systems delivered. What is no request, and new requests, are written for all together; whatever else,
+ * and whatever fails together, each for itself.
+ */
 export async function judge(context: WorkerContext, leases: readonly WorkLease[]): Promise<void> {
   const { deps, held } = context;
   const deliveries = await deps.store.takeDeliveries(leases, deps.leaseMs);
-  const works = deliveries.map(({ work }) => work);
-  await held.during(works, async () => {
-    const dropped: HeldDelivery[] = [];
-    for (const delivery of deliveries) {
-      await guarded(context, [delivery.work], async () => {
-        const verdict: Verdict = await judgeDelivery(deps, delivery);
-        if (verdict.kind === 'not_matching') dropped.push(delivery);
-        else await takeDelivery(deps, verdict);
-      });
-    }
-    if (dropped.length === 0) return;
-    await guarded(
-      context,
-      dropped.map(({ work }) => work),
-      () => dropDeliveries(deps, dropped),
-    );
+  await held.during(
+    deliveries.map(({ work }) => work),
+    () => judgeTaken(context, deliveries),
+  );
+}
+
+async function judgeTaken(context: WorkerContext, deliveries: readonly HeldDelivery[]): Promise<void> {
+  const { deps } = context;
+  const verdicts = await verdictsOn(context, deliveries);
+  const dropped = verdicts.flatMap((one) => (one.kind === 'not_matching' ? [one.delivery] : []));
+  if (dropped.length > 0) await guarded(context, worksOf(dropped), () => dropDeliveries(deps, dropped));
+  const requests = verdicts.flatMap((one) => (one.kind === 'request' ? [one] : []));
+  // A failure of one would be a failure of all; what each fails of by itself is noted below.
+  const left = await takeTickets(deps, requests).catch(() => requests);
+  const others = verdicts.filter(({ kind }) => kind !== 'not_matching' && kind !== 'request');
+  for (const verdict of [...left, ...others])
+    await guarded(context, [verdict.delivery.work], () => takeDelivery(deps, verdict));
+}
+
+/** Of those that can be read at all. */
+async function verdictsOn(
+  context: WorkerContext,
+  deliveries: readonly HeldDelivery[],
+): Promise<readonly Verdict[]> {
+  const readings: Reading[] = [];
+  for (const delivery of deliveries) {
+    await guarded(context, [delivery.work], () => {
+      readings.push(readDelivery(context.deps, delivery));
+      return Promise.resolve();
+    });
+  }
+  let verdicts: readonly Verdict[] = [];
+  const works = worksOf(readings.map(({ verdict }) => verdict.delivery));
+  await guarded(context, works, async () => {
+    verdicts = await judgeReadings(context.deps, readings);
   });
+  return verdicts;
+}
+
+function worksOf(deliveries: readonly HeldDelivery[]): readonly HeldDelivery['work'][] {
+  return deliveries.map(({ work }) => work);
 }

@@ -34,7 +34,6 @@ CREATE TABLE webhook_deliveries (
   CHECK ((state = 'unmappable') = (problems IS NOT NULL)),
   CHECK (problems IS NULL OR judged_at IS NOT NULL)
 );
-CREATE INDEX webhook_deliveries_by_source ON webhook_deliveries (source, id);
 
 -- What became of deliveries of which nothing is kept.
 CREATE TABLE webhook_counts (

@@ -34,48 +34,61 @@ export type Verdict =
       readonly problems: readonly MappingProblem[];
     };
 
+/** What a delivery says by itself. Of a ticket that has its request even what cannot be read is a change. */
+export interface Reading {
+  readonly verdict: Verdict;
+  /** What it is where its ticket has a request. */
+  readonly ofKnown?: Omit<Extract<Verdict, { kind: 'known_ticket' }>, 'requestId'>;
+}
+
 /**
- * Judges a delivery by its source's rules, as they are now. Nothing is written.
+ * Reads a delivery by its source's rules, as they are now.
  *
  * @throws LetheError VAULT_UNREADABLE, MASTER_KEY_MISSING
  */
-export async function judgeDelivery(
-  deps: Pick<Deps, 'store' | 'vault' | 'intake'>,
+export function readDelivery(
+  { vault, intake }: Pick<Deps, 'vault' | 'intake'>,
   delivery: HeldDelivery,
-): Promise<Verdict> {
-  const source = deps.intake.sources.get(delivery.source);
+): Reading {
+  const source = intake.sources.get(delivery.source);
   if (source === undefined) return unmappable(delivery, 'a source of this name in the configuration');
-  const text = deps.vault.boxOf(delivery.dataKey).openText(delivery.id, delivery.bodySealed, 'delivery');
+  const text = vault.boxOf(delivery.dataKey).openText(delivery.id, delivery.bodySealed, 'delivery');
   const body = parsed(text);
   if (body === undefined) return unmappable(delivery, 'one complete JSON value');
-  if (!isRequest(source.rules, body)) {
-    const known = await knownTicket(deps, { source, delivery, body, text }, ['condition']);
-    return known ?? { kind: 'not_matching', delivery };
-  }
+  const reference = referenceOf(source.rules, body);
+  const ofKnown = (changed: readonly string[]): Pick<Reading, 'ofKnown'> =>
+    reference === undefined
+      ? {}
+      : { ofKnown: { kind: 'known_ticket', delivery, reference, text, changed: [...new Set(changed)] } };
+  if (!isRequest(source.rules, body))
+    return { verdict: { kind: 'not_matching', delivery }, ...ofKnown(['condition']) };
   const mapping = mapTicket(source.rules, body);
-  if (mapping.kind === 'mapped') return { kind: 'request', delivery, source, text, ticket: mapping.ticket };
+  if (mapping.kind === 'mapped')
+    return { verdict: { kind: 'request', delivery, source, text, ticket: mapping.ticket } };
   const { problems } = mapping;
-  const known = await knownTicket(deps, { source, delivery, body, text }, problems.flatMap(nameOf));
-  return known ?? { kind: 'unmappable', delivery, problems };
+  return { verdict: { kind: 'unmappable', delivery, problems }, ...ofKnown(problems.flatMap(nameOf)) };
 }
 
-/** Of a ticket that has its request even what cannot be read is a change. */
-async function knownTicket(
+/** What readings come to, with what is known of their tickets. Nothing is written. */
+export async function judgeReadings(
   { store }: Pick<Deps, 'store'>,
-  of: { source: TicketSource; delivery: HeldDelivery; body: unknown; text: string },
-  changed: readonly string[],
-): Promise<Verdict | undefined> {
-  const { source, delivery, text } = of;
-  const reference = referenceOf(source.rules, of.body);
-  if (reference === undefined) return undefined;
-  const known = await store.findKnownTicket(source.name, reference);
-  if (known === undefined) return undefined;
-  const { requestId } = known;
-  return { kind: 'known_ticket', delivery, requestId, reference, text, changed: [...new Set(changed)] };
+  readings: readonly Reading[],
+): Promise<readonly Verdict[]> {
+  const asked = readings.flatMap(({ ofKnown }) =>
+    ofKnown === undefined ? [] : [{ source: ofKnown.delivery.source, reference: ofKnown.reference }],
+  );
+  const known = new Map(
+    (await store.listKnownTickets(asked)).map((one) => [`${one.source} ${one.reference}`, one.requestId]),
+  );
+  return readings.map(({ verdict, ofKnown }) => {
+    const requestId = ofKnown && known.get(`${ofKnown.delivery.source} ${ofKnown.reference}`);
+    return ofKnown === undefined || requestId === undefined ? verdict : { ...ofKnown, requestId };
+  });
 }
 
-function unmappable(delivery: HeldDelivery, expected: string): Verdict {
-  return { kind: 'unmappable', delivery, problems: [{ field: null, pointers: [], expected }] };
+function unmappable(delivery: HeldDelivery, expected: string): Reading {
+  const problems = [{ field: null, pointers: [], expected }];
+  return { verdict: { kind: 'unmappable', delivery, problems } };
 }
 
 function nameOf({ field }: MappingProblem): readonly string[] {

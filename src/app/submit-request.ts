@@ -1,6 +1,6 @@
 import { LetheError } from '../domain/errors.ts';
 import type { Channel } from '../domain/request.ts';
-import { admitRequest } from './admit-request.ts';
+import { admitRequests } from './admit-requests.ts';
 import { checkSubmission, SubmissionInvalidError, type Submission } from './check-submission.ts';
 import { futureReceipt, type Admission } from './plan-request.ts';
 import type { Deps, FirstAnswer, ObservedRounds, Transaction } from './ports.ts';
@@ -84,7 +84,9 @@ async function admit(
   const problems = futureReceipt(admission.accepted, tx.now);
   if (problems.length > 0) throw new SubmissionInvalidError(problems);
   const id = deps.newId('er');
-  const { request, tasks, refs, work } = await admitRequest(tx, deps, { id, ...admission });
+  const [plan] = await admitRequests(tx, deps, [{ id, ...admission }]);
+  if (plan === undefined) throw new Error('a request without a plan');
+  const { request, tasks, refs, work } = plan;
   const waiting = work.map(({ next, ...rest }) => {
     return { ...rest, ...next, runAt: new Date(next.at), held: false };
   });

@@ -1,7 +1,7 @@
 import { LETHE, type EventDraft } from '../domain/events.ts';
 import type { MappingProblem } from '../domain/ticket.ts';
 import { acceptTicket, mappingProblems } from './accept-ticket.ts';
-import { admitRequest } from './admit-request.ts';
+import { admitRequests } from './admit-requests.ts';
 import type { Accepted } from './check-submission.ts';
 import { encodeEvents } from './encode-events.ts';
 import type { Verdict } from './judge-delivery.ts';
@@ -14,16 +14,17 @@ import { changedMarks, markOfBody, marksOf } from './ticket-marks.ts';
 
 type Requesting = Extract<Verdict, { kind: 'request' }>;
 
-/** Replay keys that are taken away at a time: as many as deliveries bring, and some of those before. */
-const FORGOTTEN_AT_A_TIME = 200;
+/** Replay keys that are taken away now and then: more than the deliveries bring that come meanwhile. */
+const FORGOTTEN_AT_A_TIME = 5_000;
+const FORGET_SHARE = 0.05;
 
 /** Ends deliveries that are no requests: they are counted, and nothing is kept of them. */
 export async function dropDeliveries(
-  { store }: Pick<Deps, 'store'>,
+  { store, random }: Pick<Deps, 'store' | 'random'>,
   deliveries: readonly HeldDelivery[],
 ): Promise<void> {
   await store.transaction((tx) => tx.endDeliveries(deliveries, 'not_matching'));
-  await store.forgetReplayKeys(FORGOTTEN_AT_A_TIME);
+  if (random() < FORGET_SHARE) await store.forgetReplayKeys(FORGOTTEN_AT_A_TIME);
 }
 
 /**
@@ -46,25 +47,61 @@ export async function takeDelivery(deps: Deps, verdict: Verdict): Promise<void> 
   }
 }
 
+/** A ticket that can become a request, unless it has one. */
+interface Candidate {
+  readonly verdict: Requesting;
+  readonly claim: TicketClaim;
+  readonly accepted: Accepted;
+}
+
+/**
+ * Makes requests of tickets that have none, in one transaction for all.
+ *
+ * @returns those of which none was made: that cannot be accepted, or have theirs; each is for takeDelivery
+ */
+export async function takeTickets(
+  deps: Deps,
+  verdicts: readonly Requesting[],
+): Promise<readonly Requesting[]> {
+  const candidates = new Map<string, Candidate>();
+  for (const verdict of verdicts) {
+    const name = `${verdict.source.name} ${verdict.ticket.reference}`;
+    const candidate = candidates.has(name) ? undefined : candidateOf(deps, verdict);
+    if (candidate !== undefined && !('problems' in candidate)) candidates.set(name, candidate);
+  }
+  if (candidates.size === 0) return verdicts;
+  const taken = await deps.store.transaction((tx) => admit(tx, deps, [...candidates.values()]));
+  if (taken.length > 0) deps.workIsDue();
+  const done = new Set(taken.map(({ verdict }) => verdict));
+  return verdicts.filter((verdict) => !done.has(verdict));
+}
+
 async function takeTicket(deps: Deps, verdict: Requesting): Promise<void> {
-  const { delivery, source, ticket } = verdict;
-  const accepted = acceptTicket(deps, source, { ticket, at: delivery.receivedAt });
-  if ('problems' in accepted) return noteProblems(deps, { ...verdict, problems: accepted.problems });
-  const claim = claimOf(deps, verdict);
+  const candidate = candidateOf(deps, verdict);
+  if ('problems' in candidate) return noteProblems(deps, { ...verdict, problems: candidate.problems });
+  const { delivery, source, ticket, text } = verdict;
   const seen = await deps.store.transaction(async (tx) => {
-    const late = futureReceipt(accepted, tx.now);
+    const late = futureReceipt(candidate.accepted, tx.now);
     if (late.length > 0) return { problems: mappingProblems(source.rules, late) };
-    const known = await tx.claimTicket(claim);
-    if (known !== undefined) return { requestId: known.requestId };
-    await admit(tx, deps, { verdict, claim, accepted });
-    return undefined;
+    if ((await admit(tx, deps, [candidate])).length > 0) return undefined;
+    return tx.findKnownTicket(source.name, ticket.reference);
   });
   if (seen === undefined) deps.workIsDue();
   else if ('problems' in seen) await noteProblems(deps, { ...verdict, problems: seen.problems });
-  else {
-    const { text } = verdict;
-    await noteChange(deps, { delivery, text, reference: ticket.reference, ...seen, ticket });
-  }
+  else
+    await noteChange(deps, {
+      ...{ delivery, text, ticket, reference: ticket.reference },
+      requestId: seen.requestId,
+    });
+}
+
+function candidateOf(
+  deps: Deps,
+  verdict: Requesting,
+): Candidate | { readonly problems: readonly MappingProblem[] } {
+  const { delivery, source, ticket } = verdict;
+  const accepted = acceptTicket(deps, source, { ticket, at: delivery.receivedAt });
+  return 'problems' in accepted ? accepted : { verdict, accepted, claim: claimOf(deps, verdict) };
 }
 
 function claimOf(deps: Deps, { source, ticket, text }: Requesting): TicketClaim {
@@ -77,22 +114,37 @@ function claimOf(deps: Deps, { source, ticket, text }: Requesting): TicketClaim 
   };
 }
 
+/** Makes requests of those whose ticket is not taken yet; waits for other transactions that take the same. */
 async function admit(
   tx: Transaction,
   deps: Deps,
-  of: { verdict: Requesting; claim: TicketClaim; accepted: Accepted },
-): Promise<void> {
-  const { delivery, source } = of.verdict;
-  // The work was somebody else's by now: all that this transaction wrote is undone.
-  if ((await tx.endDeliveries([delivery], 'accepted')) === 0)
-    throw new Error('the lease of a delivery has ended');
-  await admitRequest(tx, deps, {
-    id: of.claim.requestId,
-    accepted: of.accepted,
-    channel: 'webhook',
-    apiKeyId: await submitterFor(tx, deps, scopeOf(source)),
-    ticket: { source: source.name, deliveryId: delivery.id },
-  });
+  candidates: readonly Candidate[],
+): Promise<readonly Candidate[]> {
+  const inTime = candidates.filter(({ accepted }) => futureReceipt(accepted, tx.now).length === 0);
+  const claimed = await tx.claimTickets(inTime.map(({ claim }) => claim));
+  const ours = inTime.filter(({ claim }) => claimed.has(claim.requestId));
+  if (ours.length === 0) return [];
+  const ended = await tx.endDeliveries(
+    ours.map(({ verdict }) => verdict.delivery),
+    'accepted',
+  );
+  // Work was somebody else's by now: all that this transaction wrote is undone.
+  if (ended < ours.length) throw new Error('the lease of a delivery has ended');
+  const submitters = new Map<string, string>();
+  for (const { source } of ours.map(({ verdict }) => verdict)) {
+    if (!submitters.has(source.name))
+      submitters.set(source.name, await submitterFor(tx, deps, scopeOf(source)));
+  }
+  await admitRequests(
+    tx,
+    deps,
+    ours.map(({ verdict: { source, delivery }, claim, accepted }) => ({
+      ...{ id: claim.requestId, accepted, channel: 'webhook' },
+      apiKeyId: submitters.get(source.name) ?? '',
+      ticket: { source: source.name, deliveryId: delivery.id },
+    })),
+  );
+  return ours;
 }
 
 interface Change {

@@ -35,8 +35,18 @@ function onlyHeader(rawHeaders: readonly string[], name: string): string | null 
   return values.length > 1 || value === '' ? null : value;
 }
 
+/** Made once for each limit, and there is one. */
+const readers = new Map<number, RequestHandler>();
+function readerOf(maxBytes: number): RequestHandler {
+  const known = readers.get(maxBytes);
+  if (known !== undefined) return known;
+  const reader: RequestHandler = express.raw({ limit: maxBytes, inflate: false, type: () => true });
+  readers.set(maxBytes, reader);
+  return reader;
+}
+
 async function readBytes(req: Request, res: Response, maxBytes: number): Promise<Uint8Array> {
-  const read: RequestHandler = express.raw({ limit: maxBytes, inflate: false, type: () => true });
+  const read = readerOf(maxBytes);
   await new Promise<void>((resolve, reject) => {
     read(req, res, (error?: unknown) => {
       if (error === undefined) resolve();

@@ -57,12 +57,16 @@ function identify(req: IncomingMessage, res: ServerResponse): string {
   return id;
 }
 
-/** Probes come every few seconds and are worth a line only when they fail. */
+/** Probes come every few seconds, and deliveries by the thousand; both are worth a line only when they are not well. */
 function levelOf(req: IncomingMessage, res: ServerResponse): 'debug' | 'info' | 'warn' | 'error' {
   if (res.statusCode === 503) return 'warn';
   if (res.statusCode >= 500) return 'error';
   const route = facts.get(req)?.route;
-  return route === '/healthz' || route === '/readyz' ? 'debug' : 'info';
+  return isQuiet(route, res.statusCode) ? 'debug' : 'info';
+}
+
+function isQuiet(route: string | undefined, status: number): boolean {
+  return route === '/healthz' || route === '/readyz' || (route === '/webhooks/:source' && status === 202);
 }
 
 function lineOf(req: IncomingMessage, res: ServerResponse): object {

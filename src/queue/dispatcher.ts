@@ -99,7 +99,7 @@ async function handOut(options: DispatcherOptions, busy: Set<string>): Promise<n
 }
 
 /** Deliveries go together, since most of them are nothing for us, and that is written at once. */
-const DELIVERIES_PER_JOB = 50;
+const DELIVERIES_PER_JOB = 200;
 
 /** One job for each piece of work; the polls of a project together, and deliveries of all sources. */
 function jobsFor(claimed: readonly HandedOut[]): readonly Payload[] {

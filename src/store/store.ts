@@ -154,7 +154,7 @@ function intakeStore(pool: pg.Pool): IntakeStore {
     listDeliveries: (filter) => available(deliveries.listDeliveries(pool, filter)),
     countDeliveries: () => available(deliveries.countDeliveries(pool)),
     findTicket: async (requestId) => (await available(tickets.listTickets(pool, [requestId]))).get(requestId),
-    findKnownTicket: (source, reference) => available(tickets.findKnownTicket(pool, source, reference)),
+    listKnownTickets: (named) => available(tickets.listKnownTickets(pool, named)),
     forgetReplayKeys: (limit) => available(deliveries.forgetReplayKeys(pool, limit)),
   };
 }
@@ -166,7 +166,7 @@ function intakeTransaction(db: Queryable): IntakeTransaction {
     noteUnmappable: (delivery, problems, keepMs) =>
       deliveries.noteUnmappable(db, delivery, { problems, keepMs }),
     judgeAgain: (id) => deliveries.judgeAgain(db, id),
-    claimTicket: (claim) => tickets.claimTicket(db, claim),
+    claimTickets: (claims) => tickets.claimTickets(db, claims),
     noteTicketChange: (ticket) => tickets.noteTicketChange(db, ticket),
   };
 }

@@ -2,15 +2,48 @@ import { z } from 'zod';
 import type { IntakeTransaction, KnownTicket, TicketClaim, TicketOfRequest } from '../app/ports/intake.ts';
 import type { Queryable } from './connection.ts';
 
-/** Where another transaction takes the same ticket, the insert waits until that one has ended. */
-export async function claimTicket(db: Queryable, claim: TicketClaim): Promise<KnownTicket | undefined> {
-  const { rowCount } = await db.query(
-    `INSERT INTO tickets (source, reference, request_id, marks, last_body) VALUES ($1, $2, $3, $4, $5)
-     ON CONFLICT (source, reference) DO NOTHING`,
-    [claim.source, claim.reference, claim.requestId, JSON.stringify(claim.marks), claim.body],
+const claimed = z.array(z.object({ request_id: z.string() }));
+
+/** In one order for everybody, so that two transactions that take the same tickets never wait for each other. */
+export async function claimTickets(
+  db: Queryable,
+  claims: readonly TicketClaim[],
+): Promise<ReadonlySet<string>> {
+  if (claims.length === 0) return new Set();
+  const { rows } = await db.query(
+    `INSERT INTO tickets (source, reference, request_id, marks, last_body)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::bytea[])
+       AS given (source, reference, request_id, marks, last_body)
+     ORDER BY source, reference
+     ON CONFLICT (source, reference) DO NOTHING RETURNING request_id`,
+    [
+      claims.map(({ source }) => source),
+      claims.map(({ reference }) => reference),
+      claims.map(({ requestId }) => requestId),
+      claims.map(({ marks }) => JSON.stringify(marks)),
+      claims.map(({ body }) => body),
+    ],
   );
-  // A statement of its own: the first does not see what it waited for.
-  return rowCount === 1 ? undefined : findKnownTicket(db, claim.source, claim.reference);
+  return new Set(claimed.parse(rows).map(({ request_id: id }) => id));
+}
+
+const named = z.array(
+  z
+    .object({ source: z.string(), reference: z.string(), request_id: z.string() })
+    .transform(({ request_id: requestId, ...rest }) => ({ ...rest, requestId })),
+);
+
+export async function listKnownTickets(
+  db: Queryable,
+  tickets: readonly Pick<TicketOfRequest, 'source' | 'reference'>[],
+): Promise<readonly Pick<TicketOfRequest, 'source' | 'reference' | 'requestId'>[]> {
+  if (tickets.length === 0) return [];
+  const { rows } = await db.query(
+    `SELECT source, reference, request_id
+     FROM tickets JOIN unnest($1::text[], $2::text[]) AS given (source, reference) USING (source, reference)`,
+    [tickets.map(({ source }) => source), tickets.map(({ reference }) => reference)],
+  );
+  return named.parse(rows);
 }
 
 const known = z.array(

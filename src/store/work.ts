@@ -120,8 +120,12 @@ const claimed = z.array(
     .transform(({ project_key: projectKey, ...rest }): HandedOut => ({ ...rest, projectKey })),
 );
 
-/** And so many deliveries are judged at a time, by all workers together. */
+/**
+ * And so many deliveries are judged at a time, by all workers together. They are gathered for a moment, since many cost little
+ * more than one, and nobody waits for them.
+ */
 const JUDGEMENTS_OUT = 1_000;
+const GATHERED_MS = 200;
 
 /** So many destructions are in workers' hands at a time: after an update all of the past may be due at once. */
 const DESTRUCTIONS_OUT = 20;
@@ -171,7 +175,9 @@ export async function claimDueWork(db: Queryable, limits: HandOutLimits): Promis
          FROM work WHERE kind = 'destroy' AND lease IS NOT NULL AND run_at > now()
        ) FOR UPDATE SKIP LOCKED
      ), judgements AS (
-       SELECT id FROM work WHERE kind = 'judge' AND run_at <= now()
+       SELECT id FROM work WHERE kind = 'judge' AND run_at <= now() AND (
+         SELECT run_at FROM work WHERE kind = 'judge' ORDER BY run_at LIMIT 1
+       ) <= now() - interval '${GATHERED_MS} milliseconds'
        ORDER BY run_at LIMIT (
          SELECT LEAST($3, GREATEST(0, ${JUDGEMENTS_OUT} - count(*)))
          FROM work WHERE kind = 'judge' AND lease IS NOT NULL AND run_at > now()

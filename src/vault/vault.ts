@@ -22,6 +22,8 @@ export function createVault(parts: { masters: MasterKeys; keys: LastingKeys; ten
   const { masters, keys, tenant } = parts;
   const lastingKey: KeyOf = (kind) => (kind === 'part' ? keys['package-part'] : keys.seal);
   const lasting = createBox({ format: FORMAT.lasting, keys: new Map([[FORMAT.lasting, lastingKey]]) });
+  // A key that was just made need not be unwrapped to be used; it is forgotten with what it is wrapped in.
+  const fresh = new WeakMap<DataKey, Uint8Array>();
   const refOf = (kind: SubjectRef['kind'], identifier: string): SubjectRef => ({
     kind,
     keyVersion: REF_VERSION,
@@ -36,10 +38,15 @@ export function createVault(parts: { masters: MasterKeys; keys: LastingKeys; ten
       ...(email === undefined ? [] : [refOf('email', comparableEmail(email, 'case_insensitive'))]),
     ],
     fingerprint: (text) => createHmac('sha256', keys.fingerprint).update(text).digest(),
-    newDataKey: (requestId) => ({ requestId, wrapped: masters.wrap(requestId, randomBytes(KEY_BYTES)) }),
+    newDataKey: (requestId) => {
+      const key = randomBytes(KEY_BYTES);
+      const dataKey = { requestId, wrapped: masters.wrap(requestId, key) };
+      fresh.set(dataKey, key);
+      return dataKey;
+    },
     boxOf: (key) => {
       if (key === null) throw new SubjectGoneError();
-      const own = unwrapped(masters, key);
+      const own = fresh.get(key) ?? unwrapped(masters, key);
       if (own === undefined) return lasting;
       // What the request had sealed before there were data keys is read as ever.
       const byFormat = new Map<number, KeyOf>([

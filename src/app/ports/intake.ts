@@ -170,7 +170,10 @@ export interface IntakeStore {
   listDeliveries(filter: DeliveryFilter): Promise<readonly Delivery[]>;
   countDeliveries(): Promise<readonly SourceCounts[]>;
   findTicket(requestId: string): Promise<TicketOfRequest | undefined>;
-  findKnownTicket(source: string, reference: string): Promise<KnownTicket | undefined>;
+  /** Those of these tickets that have a request, with its id. */
+  listKnownTickets(
+    tickets: readonly Pick<TicketOfRequest, 'source' | 'reference'>[],
+  ): Promise<readonly Pick<TicketOfRequest, 'source' | 'reference' | 'requestId'>[]>;
   /** Takes some replay keys away that need not be remembered any more. */
   forgetReplayKeys(limit: number): Promise<void>;
 }
@@ -194,8 +197,13 @@ export interface IntakeTransaction {
   ): Promise<boolean>;
   /** Makes a delivery due that cannot be mapped. Undefined when there is none with this id. */
   judgeAgain(id: string): Promise<{ readonly again: boolean } | undefined>;
-  /** Takes a ticket for a request; gives what is known of it when it has one. Waits for another transaction that takes it. */
-  claimTicket(claim: TicketClaim): Promise<KnownTicket | undefined>;
+  /**
+   * Takes tickets for the requests that are made of them in this transaction; waits for others that take the same.
+   *
+   * @param claims no two of one ticket
+   * @returns ids of the requests whose tickets had none
+   */
+  claimTickets(claims: readonly TicketClaim[]): Promise<ReadonlySet<string>>;
   noteTicketChange(ticket: {
     readonly source: string;
     readonly reference: string;
