@@ -27,6 +27,8 @@ beforeAll(async () => {
   );
   stage = await openStage({
     backend,
+    // At least once is what a queue promises.
+    deliveries: 2,
     parts: { intake: { sources, maxBodyBytes: 10_000, keepUnmappableMs: 3_600_000 } },
   });
   api = await openApi(stage);
@@ -216,6 +218,57 @@ describe('a ticket that cannot be mapped', () => {
       return found.length > 0 ? found : undefined;
     });
     expect(shown?.problems).toEqual([{ field: null, pointers: [], expected: 'one complete JSON value' }]);
+  });
+});
+
+describe('the request of a ticket', () => {
+  it('is carried out once a person has looked who asks, and another has approved it', async () => {
+    const userId = `user-of-life-1-${PERSON}`;
+    stage.sandbox.addUser({ projectKey: PROJECT, userId, sessions: 2 });
+    await deliver('github', ticketSent('github', ticket('life-1')));
+    const id = await requestOf('life-1');
+    const json = { method: 'email_confirmation', note: 'asked back' };
+    await api.call(`POST /v1/erasure-requests/${id}/verify-identity`, { json });
+    await api.call(`POST /v1/erasure-requests/${id}/approve`);
+    const view = await stage.settled(id);
+    expect(view).toMatchObject({ state: 'completed', outcome: 'erased' });
+    checkTrail(view, await stage.trail(id));
+    expect(stage.sandbox.hasUser(PROJECT, userId)).toBe(false);
+  });
+
+  it('has an event of what the ticket says when it is closed, and stays closed', async () => {
+    await deliver('github', ticketSent('github', ticket('life-2')));
+    const id = await requestOf('life-2');
+    const json = { ground: 'identity_not_established', text: 'nobody knows who asked' };
+    expect((await api.call(`POST /v1/erasure-requests/${id}/refuse`, { json })).status).toBe(200);
+    await deliver('github', ticketSent('github', ticket('life-2', { projects: [] })));
+    const view = await stage.until(id, ({ ticket: its }) => its?.changedAt !== null);
+    expect(view).toMatchObject({ state: 'refused', ticket: { changed: ['projectKeys'] } });
+    const trail = await stage.trail(id);
+    checkTrail(view, trail);
+    expect(trail.at(-1)).toMatchObject({ type: 'request.ticket_changed', change: null });
+  });
+
+  it('is submitted in the name of a key that nobody has, is told of and replaced', async () => {
+    const keyOf = async () => {
+      const { body } = await api.call('GET /v1/api-keys');
+      const { items } = z
+        .object({
+          items: z.array(
+            z.looseObject({ id: z.string(), name: z.string(), revokedAt: z.string().nullable() }),
+          ),
+        })
+        .parse(JSON.parse(body));
+      return items.filter(({ name, revokedAt }) => name === 'webhook:jira' && revokedAt === null);
+    };
+    const [key, ...others] = await keyOf();
+    expect(others).toEqual([]);
+    expect((await api.call('GET /v1/admin-events?limit=200')).body).toContain('"made_for":"webhook:jira"');
+    await api.call(`POST /v1/api-keys/${key?.id ?? ''}/revoke`);
+    await deliver('jira', ticketSent('jira', ticket('life-3')));
+    await requestOf('life-3');
+    const [next] = await keyOf();
+    expect(next?.id).not.toBe(key?.id);
   });
 });
 
