@@ -26,12 +26,15 @@ interface Arrival {
 /** Deliveries in one statement, and statements at the same time. */
 const ARRIVALS_MOST = 100;
 const ARRIVAL_WRITES = 2;
+const ARRIVALS_BYTES = 4_194_304;
 
 /** Keeps deliveries, those that come at the same time together. */
 export function deliveryKeeper(pool: Queryable): Together<Arrival, boolean> {
   return together((arrivals) => keepDeliveries(pool, arrivals), {
     most: ARRIVALS_MOST,
+    mostSize: ARRIVALS_BYTES,
     writes: ARRIVAL_WRITES,
+    sizeOf: ({ delivery }) => delivery.bodySealed.length,
     namesOf: ({ guard }) =>
       guard.keys.map(({ key }) => `${guard.scope} ${Buffer.from(key).toString('latin1')}`),
   });

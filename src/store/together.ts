@@ -13,17 +13,22 @@ interface Waiting<T, R> {
   readonly reject: (error: unknown) => void;
 }
 
-/**
- * @param write gives a result for each item, in their order
- * @param options `most`: in one write; `writes`: so many at the same time; `namesOf`: no two of one write have the same name
- */
+export interface TogetherOptions<T> {
+  /** In one write. */
+  readonly most: number;
+  /** Of one write, by `sizeOf`; one that is larger alone goes alone. */
+  readonly mostSize: number;
+  /** At the same time. */
+  readonly writes: number;
+  readonly sizeOf: (item: T) => number;
+  /** No two of one write have the same name. */
+  readonly namesOf: (item: T) => readonly string[];
+}
+
+/** @param write gives a result for each item, in their order */
 export function together<T, R>(
   write: (items: readonly T[]) => Promise<readonly R[]>,
-  options: {
-    readonly most: number;
-    readonly writes: number;
-    readonly namesOf: (item: T) => readonly string[];
-  },
+  options: TogetherOptions<T>,
 ): Together<T, R> {
   const waiting: Waiting<T, R>[] = [];
   let writing = 0;
@@ -54,19 +59,22 @@ export function together<T, R>(
   };
 }
 
-/** Takes the first that wait; one that shares a name with another of the batch stays for the next. */
+/** Takes the first that wait; one that has no room, or shares a name with another of the batch, stays for the next. */
 function takeBatch<T, R>(
   waiting: Waiting<T, R>[],
-  { most, namesOf }: { readonly most: number; readonly namesOf: (item: T) => readonly string[] },
+  { most, mostSize, sizeOf, namesOf }: TogetherOptions<T>,
 ): readonly Waiting<T, R>[] {
   const names = new Set<string>();
   const batch: Waiting<T, R>[] = [];
   const left: Waiting<T, R>[] = [];
+  let size = 0;
   for (const one of waiting.splice(0)) {
     const own = namesOf(one.item);
-    if (batch.length >= most || own.some((name) => names.has(name))) left.push(one);
+    const isFull = batch.length >= most || (batch.length > 0 && size + sizeOf(one.item) > mostSize);
+    if (isFull || own.some((name) => names.has(name))) left.push(one);
     else {
       for (const name of own) names.add(name);
+      size += sizeOf(one.item);
       batch.push(one);
     }
   }

@@ -18,7 +18,11 @@ function writer() {
 }
 
 const turns = () => new Promise((resolve) => setImmediate(resolve));
-const options = { most: 3, writes: 1, namesOf: (item: string) => [item] };
+const options = {
+  ...{ most: 3, mostSize: 8, writes: 1 },
+  sizeOf: (item: string) => item.length,
+  namesOf: (item: string) => [item],
+};
 
 describe('what comes at the same time', () => {
   it('goes at once where nothing is written, and together with what came meanwhile afterwards', async () => {
@@ -46,6 +50,23 @@ describe('what comes at the same time', () => {
     }
     expect(writes.map(({ items }) => items)).toEqual([['x'], ['a', 'b'], ['a'], ['a']]);
     await expect(Promise.all(results)).resolves.toHaveLength(5);
+  });
+
+  it('goes apart where it is too much for one write, and alone where it is too much by itself', async () => {
+    const { writes, write } = writer();
+    const keeper = together(write, options);
+    const results = ['x', 'aaaaa', 'bbbb', 'ccc', 'd'.repeat(20), 'e'].map((item) => keeper.add(item));
+    for (let number = 0; number < 4; number += 1) {
+      writes[number]?.end();
+      await turns();
+    }
+    expect(writes.map(({ items }) => items)).toEqual([
+      ['x'],
+      ['aaaaa', 'ccc'],
+      ['bbbb', 'e'],
+      ['d'.repeat(20)],
+    ]);
+    await expect(Promise.all(results)).resolves.toHaveLength(6);
   });
 
   it('fails together, and what comes after does not', async () => {
