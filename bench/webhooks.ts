@@ -14,13 +14,15 @@ import { migrate } from '../db/migrate.ts';
 import { startEmbeddedPostgres } from '../src/embedded/start-embedded-postgres.ts';
 import { createPool } from '../src/store/connection.ts';
 import { startLethe } from '../test/support/lethe-process.ts';
+import { findRedisProgram, startRedisServer, type RedisServer } from '../test/support/redis-server.js';
 
 /**
- * `npm run bench:webhooks`: 20,000 deliveries of one source, one in ten of which becomes a request, to an API process while a
+ * `npm run bench:webhooks`: 20,000 deliveries of one source, one in fifty of which becomes a request, to an API process while a
  * worker judges them; and, in the same run and on the same Postgres (DATABASE_URL or an embedded one with its usual settings), as
  * many calls of a bare Express route that inserts one row. Both in rounds, one after the other, so that neither has the better
- * moments. Fails when a delivery is lost, or when the API has less than half of the bare route's throughput.
- * BENCH_DELIVERIES=N makes it another number; with REDIS_URL, the queue is there.
+ * moments. Fails when a delivery is lost, or when the API has less than half of the bare route's throughput. The queue is on
+ * Redis, as in production: REDIS_URL, or one of its own where Redis is installed. BENCH_QUEUE=postgres puts it on Postgres, which
+ * the worker then shares with the API. BENCH_DELIVERIES=N makes it another number.
  */
 const DELIVERIES = Number(process.env['BENCH_DELIVERIES'] ?? 20_000);
 const ROUNDS = 4;
@@ -154,7 +156,11 @@ const CONFIG = {
   log: { level: 'info' },
 };
 
-async function environment(databaseUrl: string, folder: string): Promise<Record<string, string>> {
+async function environment(
+  databaseUrl: string,
+  folder: string,
+  redisUrl: string | undefined,
+): Promise<Record<string, string>> {
   const file = path.join(folder, 'lethe.yaml');
   await writeFile(file, stringify(CONFIG));
   return {
@@ -162,14 +168,14 @@ async function environment(databaseUrl: string, folder: string): Promise<Record<
     BENCH_DATABASE: databaseUrl,
     BENCH_MASTER_KEY: randomBytes(32).toString('base64'),
     BENCH_SECRET: `whsec_${KEY.toString('base64')}`,
-    ...(process.env['REDIS_URL'] !== undefined && { REDIS_URL: process.env['REDIS_URL'] }),
+    ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
   };
 }
 
-async function measure(databaseUrl: string, folder: string): Promise<void> {
+async function measure(databaseUrl: string, folder: string, redisUrl: string | undefined): Promise<void> {
   await migrate(databaseUrl);
   const pool = createPool({ connectionString: databaseUrl, max: 2, applicationName: 'bench' });
-  const env = await environment(databaseUrl, folder);
+  const env = await environment(databaseUrl, folder, redisUrl);
   const bare = await startBare(databaseUrl);
   const api = startLethe('api', env, { cwd: folder });
   const worker = startLethe('worker', env, { cwd: folder });
@@ -188,6 +194,7 @@ async function measure(databaseUrl: string, folder: string): Promise<void> {
       await judged(pool);
       await load(bare.port, deliveries(round * each, each), sides.bare);
     }
+    console.log(`queue         ${redisUrl === undefined ? 'Postgres' : 'Redis'}`);
     await report(pool, sides);
   } finally {
     bare.child.disconnect();
@@ -261,6 +268,13 @@ async function inDatabase(adminUrl: string, work: (url: string) => Promise<void>
   }
 }
 
+/** One for this run, unless another is given or none is wanted. */
+async function ownRedis(folder: string): Promise<RedisServer | undefined> {
+  const isWanted = process.env['REDIS_URL'] === undefined && process.env['BENCH_QUEUE'] !== 'postgres';
+  if (!isWanted || findRedisProgram() === undefined) return undefined;
+  return startRedisServer({ directory: path.join(folder, 'redis') });
+}
+
 async function runBench(): Promise<void> {
   const folder = await mkdtemp(path.join(tmpdir(), 'lethe-bench-'));
   // As root, Postgres runs as another user and has to get in.
@@ -269,9 +283,13 @@ async function runBench(): Promise<void> {
   const postgres = given
     ? undefined
     : await startEmbeddedPostgres({ directory: path.join(folder, 'postgres') });
+  const redis = await ownRedis(folder);
+  const redisUrl =
+    process.env['BENCH_QUEUE'] === 'postgres' ? undefined : (process.env['REDIS_URL'] ?? redis?.url);
   try {
-    await inDatabase(given ?? postgres?.connectionString ?? '', (url) => measure(url, folder));
+    await inDatabase(given ?? postgres?.connectionString ?? '', (url) => measure(url, folder, redisUrl));
   } finally {
+    await redis?.stop();
     await postgres?.stop();
     await rm(folder, { recursive: true, force: true });
   }
