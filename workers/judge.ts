@@ -4,6 +4,10 @@ import type { HeldDelivery } from '../src/app/ports/intake.ts';
 import { dropDeliveries, takeDelivery, takeTickets } from '../src/app/take-delivery.ts';
 import { guarded, type WorkerContext } from './context.ts';
 
+/** Replay keys that are taken away now and then: more than deliveries bring meanwhile. */
+const FORGOTTEN_AT_A_TIME = 10_000;
+const FORGET_SHARE = 0.05;
+
 /**
  * Judges what ticketing systems delivered. What is no request, and new requests, are written for all together; whatever else,
  * and whatever fails together, each for itself.
@@ -28,6 +32,7 @@ async function judgeTaken(context: WorkerContext, deliveries: readonly HeldDeliv
   const others = verdicts.filter(({ kind }) => kind !== 'not_matching' && kind !== 'request');
   for (const verdict of [...left, ...others])
     await guarded(context, [verdict.delivery.work], () => takeDelivery(deps, verdict));
+  if (deps.random() < FORGET_SHARE) await deps.store.forgetReplayKeys(FORGOTTEN_AT_A_TIME);
 }
 
 /** Of those that can be read at all. */

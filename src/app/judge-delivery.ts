@@ -1,3 +1,4 @@
+import { LetheError } from '../domain/errors.ts';
 import {
   isRequest,
   mapTicket,
@@ -44,7 +45,7 @@ export interface Reading {
 /**
  * Reads a delivery by its source's rules, as they are now.
  *
- * @throws LetheError VAULT_UNREADABLE, MASTER_KEY_MISSING
+ * @throws LetheError MASTER_KEY_MISSING
  */
 export function readDelivery(
   { vault, intake }: Pick<Deps, 'vault' | 'intake'>,
@@ -52,7 +53,8 @@ export function readDelivery(
 ): Reading {
   const source = intake.sources.get(delivery.source);
   if (source === undefined) return unmappable(delivery, 'a source of this name in the configuration');
-  const text = vault.boxOf(delivery.dataKey).openText(delivery.id, delivery.bodySealed, 'delivery');
+  const text = openedOr(vault, delivery);
+  if (text === undefined) return unmappable(delivery, 'a body that the keys of the vault open');
   const body = parsed(text);
   if (body === undefined) return unmappable(delivery, 'one complete JSON value');
   const reference = referenceOf(source.rules, body);
@@ -84,6 +86,16 @@ export async function judgeReadings(
     const requestId = ofKnown && known.get(`${ofKnown.delivery.source} ${ofKnown.reference}`);
     return ofKnown === undefined || requestId === undefined ? verdict : { ...ofKnown, requestId };
   });
+}
+
+/** A row that was changed is shown to a person, and goes when its time is over. */
+function openedOr(vault: Deps['vault'], { id, dataKey, bodySealed }: HeldDelivery): string | undefined {
+  try {
+    return vault.boxOf(dataKey).openText(id, bodySealed, 'delivery');
+  } catch (error) {
+    if (error instanceof LetheError && error.code === 'VAULT_UNREADABLE') return undefined;
+    throw error;
+  }
 }
 
 function unmappable(delivery: HeldDelivery, expected: string): Reading {

@@ -14,17 +14,12 @@ import { changedMarks, markOfBody, marksOf } from './ticket-marks.ts';
 
 type Requesting = Extract<Verdict, { kind: 'request' }>;
 
-/** Replay keys that are taken away now and then: more than the deliveries bring that come meanwhile. */
-const FORGOTTEN_AT_A_TIME = 5_000;
-const FORGET_SHARE = 0.05;
-
 /** Ends deliveries that are no requests: they are counted, and nothing is kept of them. */
 export async function dropDeliveries(
-  { store, random }: Pick<Deps, 'store' | 'random'>,
+  { store }: Pick<Deps, 'store'>,
   deliveries: readonly HeldDelivery[],
 ): Promise<void> {
   await store.transaction((tx) => tx.endDeliveries(deliveries, 'not_matching'));
-  if (random() < FORGET_SHARE) await store.forgetReplayKeys(FORGOTTEN_AT_A_TIME);
 }
 
 /**

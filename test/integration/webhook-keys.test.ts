@@ -64,4 +64,30 @@ it('a delivery that waits is read under another master key, and only under that,
     ticket: { reference: 'K-1', subject: { userId: 'user-1' } },
   });
   expect(() => readDelivery(deps, held)).toThrow(/configured/);
+  // A row that somebody changed is for a person to see, and is not tried for ever.
+  const changed = { ...held, bodySealed: Buffer.from(held.bodySealed).fill(0, 20, 30) };
+  expect(readDelivery({ ...deps, vault }, changed).verdict).toMatchObject({
+    kind: 'unmappable',
+    problems: [{ field: null, expected: 'a body that the keys of the vault open' }],
+  });
+});
+
+it('replay keys are forgotten when their time is over, and count again then', async () => {
+  const { deps, database } = stage;
+  const { headers, body } = ticketSent('github', {
+    key: 'K-2',
+    labels: ['gdpr-erasure'],
+    customerId: 'user-2',
+  });
+  const send = async () => {
+    const call = { header: (name: string) => headers[name], body: Buffer.from(body), now: new Date() };
+    return (await receiveDelivery(deps, source, { ...call, network: '192.0.2.1' })).outcome;
+  };
+  expect([await send(), await send()]).toEqual(['kept', 'repeated']);
+  await database.pool.query("UPDATE replay_keys SET until = now() - interval '1 second'");
+  expect([await send(), await send()]).toEqual(['kept', 'repeated']);
+  await database.pool.query("UPDATE replay_keys SET until = now() - interval '1 second'");
+  await deps.store.forgetReplayKeys(1);
+  await deps.store.forgetReplayKeys(1_000);
+  expect((await database.pool.query('SELECT FROM replay_keys')).rowCount).toBe(0);
 });
