@@ -14,6 +14,7 @@ import { createCertifier, type Certificate } from './evidence/certificate.ts';
 import { createTreeGrower } from './evidence/tree-grower.ts';
 import { hashToken, newId, newToken } from './ids.ts';
 import { createFileJournal } from './journal/file-journal.ts';
+import { createSender } from './notify/sender.ts';
 import { openDatabase, type Database } from './open-database.ts';
 import { localMasterKeys, writeOnce } from './local-secrets.ts';
 import { createOpenReplayClient } from './openreplay/client.ts';
@@ -119,6 +120,9 @@ async function embeddedAdminKey(config: Config, store: Store, logger: Logger): P
   if (made) logger.warn({ path }, 'made an admin API key; it stands in this file');
 }
 
+/** Of an answer to what is sent out; a page of a ticket's comments is the longest that is read. */
+const MAX_ANSWER_BYTES = 1_048_576;
+
 const DAY_MS = 86_400_000;
 /** The largest pages there are; a step of so many calls takes some seconds. */
 const GATHERING = { pageSize: 200, callsPerStep: 40 } as const;
@@ -148,6 +152,7 @@ function assemble(parts: Parts): Core {
     vault: parts.vault,
     encodeEvent,
     reports: createReportStore(parts.reportPool),
+    sender: createSender({ ...config.outgoing, maxAnswerBytes: MAX_ANSWER_BYTES }),
     ledger: parts.log,
     journal: createFileJournal(config.journal),
     connections: new Map(clients.map(connectionOf)),

@@ -83,6 +83,8 @@ export interface Config {
   /** The log of audit events: its name, which its signatures carry, and how often what is new is sealed. */
   readonly evidence: { readonly origin: string; readonly sealIntervalMs: number };
   /** How long after a request was completed, refused or cancelled its identifiers are destroyed. */
+  /** Where may be sent to beside OpenReplay; networks as CIDR. */
+  readonly outgoing: ConfigFile['outgoing'];
   readonly retention: { readonly identifiersAfterCompletionDays: number };
   /** Days after an erasure on which the subject is looked for again, ascending; none for never. */
   readonly sentinel: { readonly days: readonly number[] };

@@ -26,6 +26,7 @@ import type { KeyStore, KeyTransaction, NewToken } from './ports/keys.ts';
 import type { ConnectionStateStore, ConnectionStateTransaction } from './ports/gate.ts';
 import type { LifeStore, LifeTransaction } from './ports/life.ts';
 import type { ReportStore } from './ports/reports.ts';
+import type { Sender } from './ports/notify.ts';
 import type { AccessPackage, PackageStore, PackageTransaction } from './ports/packages.ts';
 import type { Sealed } from './ports/sealed.ts';
 import type { DataKey, Vault, VaultStore, VaultTransaction } from './ports/vault.ts';
@@ -320,6 +321,8 @@ export interface Deps {
   readonly encodeEvent: EncodeEvent;
   readonly journal: Journal;
   readonly reports: ReportStore;
+  /** To servers outside, OpenReplay apart. */
+  readonly sender: Sender;
   /** The log of all events, and what certifies from it. */
   readonly ledger: { readonly store: LogStore; readonly certifier: Certifier };
   readonly connections: ReadonlyMap<string, Connection>;

@@ -10,6 +10,7 @@ import {
   DATABASE_URL_RULE,
   isApiKey,
   isDatabaseUrl,
+  isNetwork,
   isOpenReplayUrl,
   isRedisUrl,
   MASTER_KEY_RULE,
@@ -55,6 +56,13 @@ const projectKey = text(
   isProjectKey,
 );
 const projects = 'at least one project key, or no projects field at all for every project of the tenant';
+
+const HOSTS = 'a list of host names, "*.example.com" for all below one, "*" for all';
+const NETWORKS = 'a list of networks such as 10.0.0.0/8 or fd00::/8';
+const hostPattern = text(HOSTS, (value) =>
+  /^(?:\*|(?:\*\.)?[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,252})$/.test(value),
+);
+const networkCidr = text(NETWORKS, isNetwork);
 
 const connection = section({
   name: connectionName,
@@ -137,6 +145,13 @@ const sections = {
   }),
   journal: section({ directory: directory.optional(), keepDays: whole(1, 3_650).default(30) }),
   retention: section({ identifiersAfterCompletionDays: whole(1, 3_650).default(30) }),
+  outgoing: section({
+    hosts: z.array(hostPattern, { error: HOSTS }).default([]),
+    networks: z.array(networkCidr, { error: NETWORKS }).default([]),
+    plainHttp: flag().default(false),
+    connectTimeoutMs: milliseconds(1).default(5_000),
+    responseTimeoutMs: milliseconds(1).default(15_000),
+  }),
   sentinel: section({
     days: z
       .array(whole(1, 3_650), { error: AGES })
@@ -191,6 +206,7 @@ export const fileSchema = section({
   journal: sections.journal.prefault({}),
   evidence: sections.evidence.prefault({}),
   retention: sections.retention.prefault({}),
+  outgoing: sections.outgoing.prefault({}),
   sentinel: sections.sentinel.prefault({}),
   worker: sections.worker.prefault({}),
   calendar: sections.calendar.prefault({}),

@@ -1,3 +1,5 @@
+import ipaddr from 'ipaddr.js';
+
 /** What a URL of each kind must be; said in mistakes. */
 export const DATABASE_URL_RULE = 'a URL that starts with postgres:// or postgresql:// and names a database';
 export const REDIS_URL_RULE =
@@ -61,4 +63,9 @@ export function masterKeyOf(text: string): Uint8Array | undefined {
 export function masterKeysOf(text: string): readonly Uint8Array[] | undefined {
   const keys = text.split(',').flatMap((one) => masterKeyOf(one.trim()) ?? []);
   return keys.length === text.split(',').length ? keys : undefined;
+}
+
+/** A network that servers may be in, as CIDR. */
+export function isNetwork(text: string): boolean {
+  return ipaddr.isValidCIDR(text);
 }

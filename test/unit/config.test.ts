@@ -87,6 +87,13 @@ describe('the environment alone', () => {
       evidence: { origin: 'lethe/default', sealIntervalMs: 1_000 },
       journal: { directory: join(cwd, '.lethe', 'journal'), keepDays: 30 },
       retention: { identifiersAfterCompletionDays: 30 },
+      outgoing: {
+        hosts: [],
+        networks: [],
+        plainHttp: false,
+        connectTimeoutMs: 5000,
+        responseTimeoutMs: 15_000,
+      },
       sentinel: { days: [1, 7, 30] },
       worker: {
         leaseMs: 30_000,

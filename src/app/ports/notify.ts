@@ -1,0 +1,36 @@
+/** One call to a server outside: a callback, an answer to a ticket, a checkpoint for who keeps them. */
+export interface OutgoingCall {
+  readonly method: 'GET' | 'POST' | 'PUT';
+  /** It may hold a secret, so it stands in no error and no log. */
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The exact bytes of the body; left out for a GET. */
+  readonly body?: Uint8Array;
+}
+
+/** Why a target was not called. */
+export type RefusedTarget =
+  'not_a_url' | 'not_https' | 'has_credentials' | 'host_not_allowed' | 'address_not_allowed';
+
+/** What became of an outgoing call. */
+export type SendOutcome =
+  /** An answer came, whatever its status; a redirect is one too. `text`: undefined where it was too long or not UTF-8. */
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      readonly retryAfter: string | undefined;
+      readonly text: string | undefined;
+    }
+  /** Nothing was sent, and nothing will be until the configuration or the name changes. */
+  | { readonly kind: 'refused'; readonly reason: RefusedTarget }
+  /** No connection stood: nothing was sent. */
+  | { readonly kind: 'unreachable' }
+  /** It may have arrived. */
+  | { readonly kind: 'no_answer'; readonly reason: 'timeout' | 'reset' };
+
+export interface Sender {
+  /** Sends once. Never throws and never rejects. */
+  send(call: OutgoingCall): Promise<SendOutcome>;
+  /** Whether the target may be called as far as its URL tells; undefined when it may. Names are not looked up. */
+  refusalOf(url: string): RefusedTarget | undefined;
+}
