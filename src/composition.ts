@@ -14,6 +14,7 @@ import { createCertifier, type Certificate } from './evidence/certificate.ts';
 import { createTreeGrower } from './evidence/tree-grower.ts';
 import { hashToken, newId, newToken } from './ids.ts';
 import { createFileJournal } from './journal/file-journal.ts';
+import { callbackSigner } from './notify/callback-signer.ts';
 import { createSender } from './notify/sender.ts';
 import { openDatabase, type Database } from './open-database.ts';
 import { localMasterKeys, writeOnce } from './local-secrets.ts';
@@ -152,6 +153,7 @@ function assemble(parts: Parts): Core {
     vault: parts.vault,
     encodeEvent,
     reports: createReportStore(parts.reportPool),
+    callbackSigner,
     sender: createSender({ ...config.outgoing, maxAnswerBytes: MAX_ANSWER_BYTES }),
     ledger: parts.log,
     journal: createFileJournal(config.journal),

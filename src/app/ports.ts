@@ -19,6 +19,7 @@ import type { RequestState, TaskState } from '../domain/states.ts';
 import type { TaskPatch } from '../domain/task-step.ts';
 import type { Task } from '../domain/task.ts';
 import type { NextWork, WaitReason, WorkKind } from '../domain/work.ts';
+import type { CallbackStore, CallbackTransaction } from './ports/callbacks.ts';
 import type { ImportStore, ImportTransaction } from './ports/imports.ts';
 import type { Journal } from './ports/journal.ts';
 import type { Certifier, LogStore } from './ports/log.ts';
@@ -26,7 +27,7 @@ import type { KeyStore, KeyTransaction, NewToken } from './ports/keys.ts';
 import type { ConnectionStateStore, ConnectionStateTransaction } from './ports/gate.ts';
 import type { LifeStore, LifeTransaction } from './ports/life.ts';
 import type { ReportStore } from './ports/reports.ts';
-import type { Sender } from './ports/notify.ts';
+import type { CallbackSigner, Sender } from './ports/notify.ts';
 import type { AccessPackage, PackageStore, PackageTransaction } from './ports/packages.ts';
 import type { Sealed } from './ports/sealed.ts';
 import type { DataKey, Vault, VaultStore, VaultTransaction } from './ports/vault.ts';
@@ -157,7 +158,8 @@ export interface Transaction
     PackageTransaction,
     ImportTransaction,
     ConnectionStateTransaction,
-    VaultTransaction {
+    VaultTransaction,
+    CallbackTransaction {
   /** The database's time of this transaction. */
   readonly now: Date;
   insertRequests(requests: readonly NewRequest[]): Promise<void>;
@@ -242,7 +244,7 @@ export interface RequestWithTasks {
 }
 
 export interface Store
-  extends KeyStore, LifeStore, PackageStore, ImportStore, ConnectionStateStore, VaultStore {
+  extends KeyStore, LifeStore, PackageStore, ImportStore, ConnectionStateStore, VaultStore, CallbackStore {
   /** Runs `work` in one transaction; retried whole on a serialization failure or deadlock. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /**
@@ -323,6 +325,7 @@ export interface Deps {
   readonly reports: ReportStore;
   /** To servers outside, OpenReplay apart. */
   readonly sender: Sender;
+  readonly callbackSigner: CallbackSigner;
   /** The log of all events, and what certifies from it. */
   readonly ledger: { readonly store: LogStore; readonly certifier: Certifier };
   readonly connections: ReadonlyMap<string, Connection>;
@@ -332,7 +335,7 @@ export interface Deps {
   readonly emailLocalPart: LocalPart;
   /** How long a worker holds work before it must renew. */
   readonly leaseMs: number;
-  readonly newId: (prefix: 'er' | 'tk' | 'ak' | 'hd' | 'im') => string;
+  readonly newId: (prefix: 'er' | 'tk' | 'ak' | 'hd' | 'im' | 'cb' | 'dl') => string;
   readonly now: () => Date;
   /** The day that it is at that time in the time zone of a regulation's deadlines. */
   readonly dayOf: (regulation: Regulation, at: Date) => Day;

@@ -151,6 +151,7 @@ const sections = {
     plainHttp: flag().default(false),
     connectTimeoutMs: milliseconds(1).default(5_000),
     responseTimeoutMs: milliseconds(1).default(15_000),
+    keepDeliveriesDays: whole(1, 3_650).default(30),
   }),
   sentinel: section({
     days: z

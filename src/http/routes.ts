@@ -41,6 +41,15 @@ import { releaseErasureRequest } from './routes/release-erasure-request.ts';
 import { releaseStandingHold } from './routes/release-hold.ts';
 import { retryErasureRequest } from './routes/retry-erasure-request.ts';
 import { verifySubjectIdentity } from './routes/verify-identity.ts';
+import { createCallbackRoute } from './routes/create-callback.ts';
+import { listAllCallbacks } from './routes/list-callbacks.ts';
+import { showOneCallback } from './routes/show-callback.ts';
+import { updateOneCallback } from './routes/update-callback.ts';
+import { deleteOneCallback } from './routes/delete-callback.ts';
+import { rotateOneCallbackSecret } from './routes/rotate-callback-secret.ts';
+import { testOneCallback } from './routes/test-callback.ts';
+import { listCallbackDeliveriesRoute } from './routes/list-deliveries.ts';
+import { redeliverRoute } from './routes/redeliver.ts';
 
 /** Every route of the API, in the order of the document. */
 export const ROUTES: readonly Route[] = [
@@ -76,6 +85,15 @@ export const ROUTES: readonly Route[] = [
   listAllConnections,
   pauseOneConnection,
   resumeOneConnection,
+  createCallbackRoute,
+  listAllCallbacks,
+  showOneCallback,
+  updateOneCallback,
+  deleteOneCallback,
+  rotateOneCallbackSecret,
+  testOneCallback,
+  listCallbackDeliveriesRoute,
+  redeliverRoute,
   listKeys,
   createKey,
   revokeKey,

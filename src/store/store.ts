@@ -8,6 +8,7 @@ import type { VaultStore, VaultTransaction } from '../app/ports/vault.ts';
 import type { ErasureRequest } from '../domain/request.ts';
 import * as adminEvents from './admin-events.ts';
 import * as apiKeys from './api-keys.ts';
+import { callbackStore, callbackTransaction } from './callback-ports.ts';
 import { writeChange } from './changes.ts';
 import * as connectionStates from './connection-states.ts';
 import { available, inTransaction, queryAll, type Queryable, type Rows } from './connection.ts';
@@ -69,6 +70,7 @@ export function createStore(pool: pg.Pool): Store {
     listApiKeys: () => available(apiKeys.listApiKeys(pool)),
     listAdminEventBytes: (page) => available(adminEvents.listAdminEventBytes(pool, page)),
     ...vaultStore(pool),
+    ...callbackStore(pool),
     ping: async () => {
       await available(pool.query('SELECT 1'));
     },
@@ -95,6 +97,7 @@ function openTransaction(db: Queryable, now: Date): Transaction {
     ...keyTransaction(db),
     ...importTransaction(db),
     ...vaultTransaction(db),
+    ...callbackTransaction(db),
   };
 }
 

@@ -4,6 +4,12 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { z } from 'zod';
+import {
+  ATTEMPT_OUTCOMES,
+  CALLBACK_EVENTS,
+  CALLBACK_STATES,
+  DELIVERY_STATES,
+} from '../../src/domain/callback.ts';
 import { dumpSchema } from '../../db/dump-schema.ts';
 import { migrate } from '../../db/migrate.ts';
 import { SCOPES } from '../../src/app/authenticate.ts';
@@ -51,6 +57,10 @@ const WORDS: readonly { table: Table; column: string; words: readonly string[] }
   { table: 'connection_states', column: 'shut_reason', words: CLOSING_REASONS },
   { table: 'imports', column: 'format', words: IMPORT_FORMATS },
   { table: 'imports', column: 'state', words: IMPORT_STATES },
+  { table: 'callbacks', column: 'events', words: CALLBACK_EVENTS },
+  { table: 'callbacks', column: 'state', words: CALLBACK_STATES },
+  { table: 'deliveries', column: 'state', words: DELIVERY_STATES },
+  { table: 'delivery_attempts', column: 'outcome', words: ATTEMPT_OUTCOMES },
 ];
 
 type Table =
@@ -67,7 +77,10 @@ type Table =
   | 'package_tasks'
   | 'package_parts'
   | 'imports'
-  | 'import_rows';
+  | 'import_rows'
+  | 'callbacks'
+  | 'deliveries'
+  | 'delivery_attempts';
 type Row = Readonly<Record<string, unknown>>;
 const NOW = new Date('2026-03-05T12:00:00Z');
 
@@ -123,6 +136,17 @@ const ROWS: Readonly<Record<Table, Row>> = {
     line: 2,
     request_id: 'er_1',
   },
+  callbacks: {
+    id: 'cb_1',
+    name: 'intranet',
+    url_sealed: Buffer.alloc(40),
+    secret_sealed: Buffer.alloc(40),
+    events: ['request.completed'],
+    created_by: 'ak_1',
+    created_at: NOW,
+  },
+  deliveries: { id: 'dl_1', callback_id: 'cb_1', type: 'callback.test', run_at: NOW },
+  delivery_attempts: { delivery_id: 'dl_1', outcome: 'delivered', duration_ms: 1 },
 };
 /** What makes a row of the table another one. */
 const ANOTHER: Readonly<Record<Table, Row>> = {
@@ -140,10 +164,17 @@ const ANOTHER: Readonly<Record<Table, Row>> = {
   package_parts: { seq: 1 },
   imports: { id: 'im_2' },
   import_rows: { fingerprint: Buffer.alloc(32, 1) },
+  callbacks: { id: 'cb_2' },
+  deliveries: { id: 'dl_2' },
+  delivery_attempts: {},
 };
 /** What must go with some words: who needs a person says why, and what is completed says when. */
 const COMPANIONS: Readonly<Record<string, Row>> = {
   'imports.state.completed': { fingerprint: Buffer.alloc(32) },
+  'callbacks.state.disabled': { ended_at: NOW },
+  'callbacks.state.gone': { ended_at: NOW },
+  'deliveries.state.delivered': { run_at: null, settled_at: NOW },
+  'deliveries.state.failed': { run_at: null, settled_at: NOW },
   'imports.state.failed': { failure: {} },
   'erasure_requests.type.access': { state: 'gathering' },
   'access_packages.state.ready': { ready_at: NOW, expires_at: NOW, manifest_sealed: Buffer.alloc(40) },
@@ -188,6 +219,9 @@ beforeAll(async () => {
     'package_parts',
     'imports',
     'import_rows',
+    'callbacks',
+    'deliveries',
+    'delivery_attempts',
   ] as const)
     await insert(database.pool, table, ROWS[table]);
   await insert(database.pool, 'erasure_requests', { ...ROWS.erasure_requests, id: 'er_other' });
@@ -238,7 +272,7 @@ async function checkOf(table: Table, column: string): Promise<{ name: string; wo
 
 describe.each(WORDS)('$table: $column', ({ table, column, words }) => {
   const rowWith = (word: string): Row => ({
-    [column]: column === 'scopes' ? [word] : word,
+    [column]: column === 'scopes' || column === 'events' ? [word] : word,
     ...COMPANIONS[`${table}.${column}.${word}`],
   });
 

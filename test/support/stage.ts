@@ -16,6 +16,7 @@ import { newId, newToken } from '../../src/ids.ts';
 import { createFileJournal } from '../../src/journal/file-journal.ts';
 import { createLogger } from '../../src/log.ts';
 import { createOpenReplayClient } from '../../src/openreplay/client.ts';
+import { callbackSigner } from '../../src/notify/callback-signer.ts';
 import { createSender } from '../../src/notify/sender.ts';
 import { openPublisher, type QueueOptions } from '../../src/queue/queue-backend.ts';
 import type { SandboxOptions } from '../../src/sandbox/options.ts';
@@ -163,6 +164,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     encodeEvent,
     journal: createFileJournal({ directory: await createTestFolder(), keepDays: 1 }),
     reports: createReportStore(reportPool),
+    callbackSigner,
     sender: createSender({
       hosts: ['*'],
       networks: ['127.0.0.0/8'],

@@ -93,6 +93,7 @@ describe('the environment alone', () => {
         plainHttp: false,
         connectTimeoutMs: 5000,
         responseTimeoutMs: 15_000,
+        keepDeliveriesDays: 30,
       },
       sentinel: { days: [1, 7, 30] },
       worker: {

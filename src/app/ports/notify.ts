@@ -34,3 +34,18 @@ export interface Sender {
   /** Whether the target may be called as far as its URL tells; undefined when it may. Names are not looked up. */
   refusalOf(url: string): RefusedTarget | undefined;
 }
+
+/** Signs what is sent to callbacks, as Standard Webhooks tells. */
+export interface CallbackSigner {
+  /** A new secret, `whsec_` and 32 random bytes in base64. */
+  newSecret(): string;
+  /**
+   * `webhook-signature`: one signature for each secret, with spaces between them.
+   *
+   * @param message `timestampS`: whole seconds since 1970
+   */
+  sign(
+    secrets: readonly string[],
+    message: { readonly id: string; readonly timestampS: number; readonly body: Uint8Array },
+  ): string;
+}

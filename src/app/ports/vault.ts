@@ -20,7 +20,15 @@ export interface DataKey {
 
 /** Which text of its owner; a note unless said otherwise. */
 export type TextField =
-  'note' | 'reason' | 'release_reason' | 'progress' | 'manifest' | 'journal' | 'signing_key';
+  | 'note'
+  | 'reason'
+  | 'release_reason'
+  | 'progress'
+  | 'manifest'
+  | 'journal'
+  | 'signing_key'
+  | 'callback_url'
+  | 'callback_secret';
 
 /** Seals and opens under one key. Each ciphertext is bound to its owner, and opens for no other. */
 export interface Box {
