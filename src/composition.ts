@@ -15,6 +15,7 @@ import { createTreeGrower } from './evidence/tree-grower.ts';
 import { hashToken, newId, newToken } from './ids.ts';
 import { createFileJournal } from './journal/file-journal.ts';
 import { callbackSigner } from './notify/callback-signer.ts';
+import { createReplyTarget } from './notify/reply-target.ts';
 import { createSender } from './notify/sender.ts';
 import { openDatabase, type Database } from './open-database.ts';
 import { localMasterKeys, writeOnce } from './local-secrets.ts';
@@ -153,8 +154,7 @@ function assemble(parts: Parts): Core {
     vault: parts.vault,
     encodeEvent,
     reports: createReportStore(parts.reportPool),
-    callbackSigner,
-    sender: createSender({ ...config.outgoing, maxAnswerBytes: MAX_ANSWER_BYTES }),
+    ...waysOut(config),
     ledger: parts.log,
     journal: createFileJournal(config.journal),
     connections: new Map(clients.map(connectionOf)),
@@ -203,6 +203,12 @@ function assemble(parts: Parts): Core {
       await database.stop();
     },
   };
+}
+
+function waysOut({ outgoing, replies }: Config): Pick<Deps, 'sender' | 'callbackSigner' | 'replyTargets'> {
+  const sender = createSender({ ...outgoing, maxAnswerBytes: MAX_ANSWER_BYTES });
+  const replyTargets = replies.map((target) => createReplyTarget(target, sender));
+  return { sender, callbackSigner, replyTargets };
 }
 
 function openClients({ config, pool, logger }: Parts): readonly Client[] {

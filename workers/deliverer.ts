@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deliverCallback } from '../src/app/deliver-callback.ts';
+import { deliverReply } from '../src/app/deliver-reply.ts';
 import { watchDeadlines } from '../src/app/watch-deadlines.ts';
 import type { Deps } from '../src/app/ports.ts';
 import type { TakenDelivery } from '../src/app/ports/callbacks.ts';
@@ -106,7 +107,8 @@ async function repeat(
 async function deliver(deps: Deps, delivery: TakenDelivery): Promise<void> {
   const { id, callbackId } = delivery;
   try {
-    if (callbackId !== null) await deliverCallback(deps, { ...delivery, callbackId });
+    if (callbackId === null) await deliverReply(deps, delivery);
+    else await deliverCallback(deps, { ...delivery, callbackId });
   } catch (error) {
     deps.log.warn(
       { err: error, deliveryId: id },

@@ -17,6 +17,7 @@ export async function startWorkerOf(core: Core): Promise<RunningWorker> {
       ),
     ),
   });
+  await core.deps.store.setReplyTargets(core.deps.replyTargets.map(({ name }) => name));
   const deliverer = startDeliverer(core.deps, delivererOptions(core.config));
   core.onWorkDue(() => {
     running.nudge();

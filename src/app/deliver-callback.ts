@@ -1,6 +1,7 @@
-import { stateToldBy, type AttemptOutcome } from '../domain/callback.ts';
+import { stateToldBy } from '../domain/callback.ts';
 import { deliveryStep } from '../domain/delivery-step.ts';
 import { LETHE } from '../domain/events.ts';
+import { attemptOf } from './ports/attempt-of.ts';
 import type { Deps } from './ports.ts';
 import type { Callback, Settlement, TakenDelivery } from './ports/callbacks.ts';
 import type { SendOutcome } from './ports/notify.ts';
@@ -17,7 +18,9 @@ export async function deliverCallback(
   // Deleted or ended since: its deliveries go with it, or wait for it to be active again.
   if (callback?.state !== 'active') return;
   const begun = performance.now();
-  const { outcome, status } = attemptOf(await send(deps, callback, delivery));
+  const sent = attemptOf(await send(deps, callback, delivery));
+  // The receiver wants nothing more.
+  const { outcome, status } = sent.status === 410 ? { ...sent, outcome: 'gone' as const } : sent;
   const durationMs = Math.round(performance.now() - begun);
   const step = deliveryStep(outcome, delivery.attempts);
   await settle(deps, { delivery, attempt: { outcome, status, durationMs }, step });
@@ -56,25 +59,6 @@ function bodyOf({ type, createdAt, requestId, eventSeq, callbackId }: TakenDeliv
   const data =
     requestId === null ? { callbackId } : { requestId, eventSeq, ...(state !== undefined && { state }) };
   return { type, timestamp: createdAt.toISOString(), data };
-}
-
-function attemptOf(sent: SendOutcome): { outcome: AttemptOutcome; status: number | null } {
-  switch (sent.kind) {
-    case 'answered':
-      return { outcome: meaningOf(sent.status), status: sent.status };
-    case 'no_answer':
-      return { outcome: sent.reason, status: null };
-    case 'refused':
-    case 'unreachable':
-      return { outcome: sent.kind, status: null };
-    default:
-      return sent satisfies never;
-  }
-}
-
-function meaningOf(status: number): AttemptOutcome {
-  if (status >= 200 && status <= 299) return 'delivered';
-  return status === 410 ? 'gone' : 'answered';
 }
 
 async function settle(deps: Means, settlement: Settlement): Promise<void> {

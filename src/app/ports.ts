@@ -27,7 +27,7 @@ import type { KeyStore, KeyTransaction, NewToken } from './ports/keys.ts';
 import type { ConnectionStateStore, ConnectionStateTransaction } from './ports/gate.ts';
 import type { LifeStore, LifeTransaction } from './ports/life.ts';
 import type { ReportStore } from './ports/reports.ts';
-import type { CallbackSigner, Sender } from './ports/notify.ts';
+import type { CallbackSigner, ReplyTarget, Sender } from './ports/notify.ts';
 import type { AccessPackage, PackageStore, PackageTransaction } from './ports/packages.ts';
 import type { Sealed } from './ports/sealed.ts';
 import type { DataKey, Vault, VaultStore, VaultTransaction } from './ports/vault.ts';
@@ -326,6 +326,8 @@ export interface Deps {
   /** To servers outside, OpenReplay apart. */
   readonly sender: Sender;
   readonly callbackSigner: CallbackSigner;
+  /** Ticket systems that are told what becomes of requests; the first that a reference fits. */
+  readonly replyTargets: readonly ReplyTarget[];
   /** The log of all events, and what certifies from it. */
   readonly ledger: { readonly store: LogStore; readonly certifier: Certifier };
   readonly connections: ReadonlyMap<string, Connection>;

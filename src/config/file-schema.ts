@@ -4,6 +4,7 @@ import { isProjectKey } from '../domain/identifiers.ts';
 import { REGULATIONS } from '../domain/regulation.ts';
 import { REQUEST_TYPES, SOURCES } from '../domain/request.ts';
 import { calendarFields } from './calendar-fields.ts';
+import { isCommentTemplate } from './comment-template.ts';
 import { flag, milliseconds, oneOf, share, text, whole } from './fields.ts';
 import {
   API_KEY_RULE,
@@ -17,6 +18,7 @@ import {
   masterKeyOf,
   masterKeysOf,
   OPENREPLAY_URL_RULE,
+  REPLY_URL_RULE,
   OTHER_MASTER_KEYS_RULE,
   REDIS_URL_RULE,
 } from './secrets-and-urls.ts';
@@ -97,6 +99,28 @@ const policyRule = section({
   identity: oneOf(['required', 'not_required']).optional(),
   approval: oneOf(['none', 'one', 'two']).optional(),
   coolingOffMinutes: whole(0, 43_200).optional(),
+});
+
+const COMMENT = 'a mustache template with at most requestId, state, outcome and dueOn in it';
+const moment = section({
+  comment: text(COMMENT, isCommentTemplate).optional(),
+  status: oneOf(['open', 'pending', 'hold', 'solved']).optional(),
+  transition: text('the id of a transition, in quotes', (value) => /^[0-9]{1,10}$/.test(value)).optional(),
+});
+
+const replyTarget = section({
+  name: connectionName,
+  kind: oneOf(['zendesk', 'jira']),
+  url: text(REPLY_URL_RULE, isOpenReplayUrl),
+  user: text('the account whose API token it is', (value) => /^[\x21-\x39\x3b-\x7e]{1,254}$/.test(value)),
+  token: text(API_KEY_RULE, isApiKey),
+  prefix: text('a text of at most 50 characters', (value) => value.length <= 50).default(''),
+  on: section({
+    accepted: moment.prefault({}),
+    needsPerson: moment.prefault({}),
+    completed: moment.prefault({}),
+    refused: moment.prefault({}),
+  }).prefault({}),
 });
 
 const sections = {
@@ -208,6 +232,7 @@ export const fileSchema = section({
   evidence: sections.evidence.prefault({}),
   retention: sections.retention.prefault({}),
   outgoing: sections.outgoing.prefault({}),
+  replies: z.array(replyTarget, { error: 'a list of ticket systems' }).default([]),
   sentinel: sections.sentinel.prefault({}),
   worker: sections.worker.prefault({}),
   calendar: sections.calendar.prefault({}),
@@ -221,6 +246,7 @@ export type ConfigFile = z.output<typeof fileSchema>;
 export const FIELD_NAMES: ReadonlyMap<string, readonly string[]> = new Map([
   ['', Object.keys(fileSchema.shape)],
   ['connections', Object.keys(connection.shape)],
+  ['replies', Object.keys(replyTarget.shape)],
   ['policy.rules', Object.keys(policyRule.shape)],
   ['api.rateLimit', Object.keys(rateLimit.shape)],
   ...Object.entries(sections).map(([name, { shape }]): [string, string[]] => [name, Object.keys(shape)]),

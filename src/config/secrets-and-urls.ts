@@ -6,6 +6,8 @@ export const REDIS_URL_RULE =
   'a URL that starts with redis:// or rediss://, with a host and at most a database number';
 export const OPENREPLAY_URL_RULE =
   'an http or https URL such as https://api.openreplay.com/v2, without credentials, query or fragment';
+export const REPLY_URL_RULE =
+  'an https URL such as https://example.zendesk.com, without credentials, query or fragment';
 export const API_KEY_RULE = 'a key of visible ASCII characters, without spaces or line breaks';
 export const MASTER_KEY_RULE = '32 bytes, as 64 hexadecimal digits or as base64 (openssl rand -base64 32)';
 

@@ -9,6 +9,7 @@ import { listRequestDeadlines } from './routes/list-deadlines.ts';
 import { listErasureRequests } from './routes/list-erasure-requests.ts';
 import { listRejectedRows } from './routes/list-import-errors.ts';
 import { listAllImports } from './routes/list-imports.ts';
+import { listRequestReplies } from './routes/list-replies.ts';
 import { listRequestEvents } from './routes/list-request-events.ts';
 import { revokeKey } from './routes/revoke-api-key.ts';
 import { rotateKey } from './routes/rotate-api-key.ts';
@@ -60,6 +61,7 @@ export const ROUTES: readonly Route[] = [
   showCertificate,
   lookUpSubjectRoute,
   listRequestEvents,
+  listRequestReplies,
   cancelErasureRequest,
   showRequestSubject,
   downloadAccessPackage,

@@ -30,6 +30,7 @@ export function callbackTransaction(db: Queryable): CallbackTransaction {
     lockDelivery: (id) => deliveries.lockDelivery(db, id),
     redeliver: (id) => deliveries.redeliver(db, id),
     settleDelivery: (settlement) => deliveries.settleDelivery(db, settlement),
+    dropDelivery: (delivery) => deliveries.dropDelivery(db, delivery),
     intendReply: (delivery) => deliveries.intendReply(db, delivery),
   };
 }

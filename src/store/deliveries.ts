@@ -114,6 +114,10 @@ export async function settleDelivery(
   return rowCount === 1;
 }
 
+export async function dropDelivery(db: Queryable, { id, lease }: TakenDelivery): Promise<void> {
+  await db.query('DELETE FROM deliveries WHERE id = $1 AND lease = $2', [id, lease]);
+}
+
 export async function intendReply(db: Queryable, { id, lease }: TakenDelivery): Promise<boolean> {
   const { rowCount } = await db.query(
     'UPDATE deliveries SET intended_at = COALESCE(intended_at, now()) WHERE id = $1 AND lease = $2',

@@ -165,6 +165,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     journal: createFileJournal({ directory: await createTestFolder(), keepDays: 1 }),
     reports: createReportStore(reportPool),
     callbackSigner,
+    replyTargets: [],
     sender: createSender({
       hosts: ['*'],
       networks: ['127.0.0.0/8'],

@@ -117,6 +117,8 @@ export interface CallbackTransaction {
   settleDelivery(settlement: Settlement): Promise<boolean>;
   /** As CallbackStore.hasEvent. */
   hasEvent(requestId: string, type: string): Promise<boolean>;
+  /** Deletes a delivery that nobody wants, if it is still the caller's. */
+  dropDelivery(delivery: TakenDelivery): Promise<void>;
   /** Notes that a ticket is about to be changed. False when the delivery is no longer the caller's. */
   intendReply(delivery: TakenDelivery): Promise<boolean>;
 }

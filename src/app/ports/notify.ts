@@ -1,3 +1,5 @@
+import type { AttemptOutcome } from '../../domain/callback.ts';
+
 /** One call to a server outside: a callback, an answer to a ticket, a checkpoint for who keeps them. */
 export interface OutgoingCall {
   readonly method: 'GET' | 'POST' | 'PUT';
@@ -48,4 +50,38 @@ export interface CallbackSigner {
     secrets: readonly string[],
     message: { readonly id: string; readonly timestampS: number; readonly body: Uint8Array },
   ): string;
+}
+
+/** What of a request is told to its ticket. */
+export const REPLY_MOMENTS = ['accepted', 'needsPerson', 'completed', 'refused'] as const;
+export type ReplyMoment = (typeof REPLY_MOMENTS)[number];
+
+/** What templates may show: ids, states and days, and nothing of anybody's. */
+export interface ReplyValues {
+  readonly requestId: string;
+  readonly state: string;
+  readonly outcome: string | null;
+  readonly dueOn: string | null;
+}
+
+export interface TicketReply {
+  /** As the ticket system calls it. */
+  readonly ticket: string;
+  readonly moment: ReplyMoment;
+  readonly values: ReplyValues;
+  /** Stands in the comment, so that it is found again. */
+  readonly marker: string;
+  /** A comment may have been made already, whose answer never came. */
+  readonly looksFirst: boolean;
+}
+
+/** A ticket system that answers go to. */
+export interface ReplyTarget {
+  readonly name: string;
+  /** The ticket that a request's reference names there; undefined when it names none. */
+  ticketOf(reference: string): string | undefined;
+  /** Whether there is anything to tell. */
+  tells(moment: ReplyMoment): boolean;
+  /** Comments the ticket, and moves it on where that is configured. Never throws. */
+  reply(reply: TicketReply): Promise<{ readonly outcome: AttemptOutcome; readonly status: number | null }>;
 }
