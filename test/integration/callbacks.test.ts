@@ -9,6 +9,7 @@ import { watchDeadlines } from '../../src/app/watch-deadlines.ts';
 import { SCHEDULE_MS } from '../../src/domain/delivery-step.ts';
 import { startDeliverer, type Deliverer } from '../../workers/deliverer.ts';
 import { openApi, PERSON, problemIn, type Api } from '../support/api.ts';
+import { lethe } from '../support/cli.ts';
 import { startHttpServer, type RunningServer } from '../support/http-server.ts';
 import { openStage, PROJECT, type Stage } from '../support/stage.ts';
 
@@ -244,6 +245,7 @@ describe('a callback', () => {
   });
 });
 
+const stageToken = async () => (await api.addKey('callbacks:write')).token;
 function failed(): never {
   throw new Error('nothing was received');
 }
@@ -366,6 +368,45 @@ describe('a receiver that fails', () => {
       (await deliveriesOf(id))[0]?.state === 'delivered' ? true : undefined,
     );
     expect(receiver.received).toHaveLength(2);
+  });
+});
+
+describe('lethe callbacks', () => {
+  it('does on the command line what the API does', async () => {
+    const receiver = await startReceiver();
+    const token = await stageToken();
+    const env = { LETHE_URL: `http://127.0.0.1:${api.port}`, LETHE_API_KEY: token };
+    const run = async (...argv: string[]) => {
+      const { status: exit, out, err } = await lethe(['callbacks', ...argv, '--json'], { env });
+      if (exit !== 0) throw new Error(`callbacks ${argv.join(' ')} ended with ${exit}: ${err}`);
+      return out.split('\n').flatMap((line): unknown[] => (line === '' ? [] : [JSON.parse(line)]));
+    };
+    const wish = ['--name', 'intranet', '--to', receiver.url, '--event', 'request.received'];
+    const [made] = z.array(callbackWithSecret).parse(await run('create', ...wish));
+    const { id, secret } = made ?? failed();
+    await run('test', id);
+    const first = await until('the test', () => receiver.received[0]);
+    expect(verified(secret, first)).toMatchObject({ type: 'callback.test' });
+    await until('its end', async () =>
+      (await deliveriesOf(id))[0]?.state === 'delivered' ? true : undefined,
+    );
+    const [delivery] = z
+      .array(z.looseObject({ id: z.string() }))
+      .parse(await run('deliveries', id, '--state', 'delivered', '--limit', '5'));
+    expect(delivery?.id).toBe(first.headers['webhook-id']);
+    await run('redeliver', id, delivery?.id ?? '');
+    await until('the second', () => receiver.received[1]);
+    const [rotated] = z.array(callbackWithSecret).parse(await run('rotate-secret', id, '--grace', '0'));
+    expect(rotated?.secret).not.toBe(secret);
+    expect(await run('update', id, '--state', 'disabled', '--event', 'request.refused')).toMatchObject([
+      { state: 'disabled', events: ['request.refused'] },
+    ]);
+    expect(await run('list')).toMatchObject([{ id, name: 'intranet', state: 'disabled' }]);
+    const { out } = await lethe(['callbacks', 'list'], { env });
+    expect(out).toContain('intranet');
+    await run('delete', id);
+    expect(await run('list')).toEqual([]);
+    expect((await lethe(['callbacks', 'test', id], { env })).status).not.toBe(0);
   });
 });
 
