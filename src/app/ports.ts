@@ -1,4 +1,5 @@
 import type { AdminEvent, AuditEvent } from '../domain/events.ts';
+import type { ReplyState } from '../domain/callback.ts';
 import type { Day } from '../domain/day.ts';
 import type { Clock } from '../domain/deadlines.ts';
 import type { LocalPart } from '../domain/email.ts';
@@ -241,6 +242,8 @@ export interface RequestWithTasks {
   readonly accessPackage: AccessPackage | null;
   /** Ids of other open requests for the same subject. */
   readonly related: readonly string[];
+  /** Of the answers to its ticket; null where none is to be told. */
+  readonly replies: ReplyState | null;
 }
 
 export interface Store

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { REPLY_STATES } from '../domain/callback.ts';
 import { UNROUTABLE_REASONS } from '../domain/identifiers.ts';
 import { REMOTE_STATUSES } from '../domain/openreplay.ts';
 import { REGULATIONS } from '../domain/regulation.ts';
@@ -221,6 +222,7 @@ const EXAMPLE = {
   clock: null,
   accessPackage: null,
   related: [],
+  replies: null,
   waiting: {
     reason: 'queued',
     actsNext: 'lethe',
@@ -293,6 +295,10 @@ export const requestView = z
     related: z
       .array(requestId)
       .meta({ description: 'Other open requests for the same subject; each has its own gates and clock.' }),
+    replies: z
+      .enum(REPLY_STATES)
+      .nullable()
+      .meta({ description: 'How it stands with the answers to its ticket; null where none is to be told.' }),
     waiting: waiting.nullable().meta({ description: 'What it waits for; null once the request is closed.' }),
     forecast: forecast.nullable().meta({
       description: 'Null once the request is closed, or is about to be cancelled.',

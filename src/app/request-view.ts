@@ -45,6 +45,7 @@ export function viewOf(deps: ViewDeps, from: RequestWithTasks, observed: Observe
     clock: clockView(deps, request),
     accessPackage: packageView(from.accessPackage),
     related: [...from.related],
+    replies: from.replies,
     waiting,
     forecast: forecastView(forecastOf(deps, { from, waiting, observed })),
     tasks,

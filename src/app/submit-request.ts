@@ -92,5 +92,16 @@ async function admitRequest(
     return { ...rest, ...next, runAt: new Date(next.at), held: false };
   });
   const related = await tx.listOpenRequestsOf(refs, id);
-  return viewOf(deps, { request, tasks, waiting, accessPackage: null, related }, observed);
+  return viewOf(
+    deps,
+    {
+      request,
+      tasks,
+      waiting, // What its ticket is told is written by its events, and shown from the next look on.
+      replies: null,
+      accessPackage: null,
+      related,
+    },
+    observed,
+  );
 }

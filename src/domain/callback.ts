@@ -24,6 +24,10 @@ export type CallbackState = (typeof CALLBACK_STATES)[number];
 export const DELIVERY_STATES = ['waiting', 'delivered', 'failed'] as const;
 export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
+/** How it stands with all answers to a ticket; the worst counts. `failing`: one waits that failed before. */
+export const REPLY_STATES = ['delivered', 'waiting', 'failing', 'failed'] as const;
+export type ReplyState = (typeof REPLY_STATES)[number];
+
 /**
  * What one attempt to deliver came to. `found`: an answer to a ticket stood there already. `unreadable`: what is kept of the
  * receiver cannot be read or used. `not_understood`: the ticket system answered something else than it should.

@@ -12,6 +12,7 @@ import { callbackStore, callbackTransaction } from './callback-ports.ts';
 import { writeChange } from './changes.ts';
 import * as connectionStates from './connection-states.ts';
 import { available, inTransaction, queryAll, type Queryable, type Rows } from './connection.ts';
+import { listReplyStates } from './reply-states.ts';
 import * as decisions from './decisions.ts';
 import * as events from './events.ts';
 import * as holds from './holds.ts';
@@ -202,11 +203,12 @@ async function withTasks(
 ): Promise<readonly RequestWithTasks[]> {
   if (found.length === 0) return [];
   const ids = found.map((request) => request.id);
-  const [taskRows, waitingRows, related, ofRequests] = await Promise.all([
+  const [taskRows, waitingRows, related, ofRequests, replies] = await Promise.all([
     tasks.listTasks(db, ids),
     work.listWaiting(db, ids),
     subjects.listRelated(db, ids),
     packages.listPackages(db, ids),
+    listReplyStates(db, ids),
   ]);
   return found.map((request) => ({
     request,
@@ -214,5 +216,6 @@ async function withTasks(
     waiting: waitingRows.filter((waiting) => waiting.requestId === request.id),
     accessPackage: ofRequests.get(request.id) ?? null,
     related: related.get(request.id) ?? [],
+    replies: replies.get(request.id) ?? null,
   }));
 }

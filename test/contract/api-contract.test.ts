@@ -30,6 +30,7 @@ const REQUEST = {
   clock: null,
   accessPackage: null,
   related: [],
+  replies: null,
   waiting: { reason: 'queued', actsNext: 'lethe', explanation: 'It is queued.', until: TIME },
   forecast: null,
   tasks: [],

@@ -69,6 +69,7 @@ describe('a submission', () => {
       clock: expect.objectContaining({ receivedOn: view.createdAt.slice(0, 10), extendedAt: null }),
       accessPackage: null,
       related: [],
+      replies: null,
       waiting: {
         reason: 'queued',
         actsNext: 'lethe',

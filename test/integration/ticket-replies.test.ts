@@ -305,9 +305,11 @@ describe.each(['zendesk', 'jira'] as const)('%s', (kind) => {
       [4, ['answered', 'answered', 'answered', 'answered']],
       [0, []],
     ]);
+    expect((await stage.show(id)).replies).toBe('failing');
     standIn().fault = undefined;
     await hurry();
     await until('both', allDelivered);
+    expect((await stage.show(id)).replies).toBe('delivered');
     expect(standIn().heard.map(({ text }) => /lethe er_\w+ (\d+)/.exec(text)?.[1] === '0')).toEqual([
       true,
       false,
@@ -362,7 +364,7 @@ describe.each(['zendesk', 'jira'] as const)('%s', (kind) => {
     await until('its end', async () => (await deliveries())[0]?.state === 'failed');
     const [shown] = await deps.store.listDeliveries({ of: { requestId: id }, limit: 10 });
     expect(shown).toMatchObject({ type: 'request.received', state: 'failed', log: { length: 10 } });
-    expect((await stage.show(id)).state).toBe('awaiting_approval');
+    expect(await stage.show(id)).toMatchObject({ state: 'awaiting_approval', replies: 'failed' });
   });
 });
 

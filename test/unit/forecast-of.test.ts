@@ -59,6 +59,7 @@ function foreseen(stands: Stands): ForecastView | null {
     waiting: (stands.waiting ?? []).map(work),
     accessPackage: null,
     related: [],
+    replies: null,
   };
   const deps = { pace: PACE, connections, now: () => new Date(NOON) };
   return forecastView(forecastOf(deps, { from, waiting: waitingOf(from), observed: OBSERVED }));
