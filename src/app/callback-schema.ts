@@ -10,7 +10,7 @@ export const callbackId = z
   .meta({ id: 'CallbackId' });
 /** How ids of deliveries look. */
 export const DELIVERY_ID = /^dl_[0-9a-f]{32}$/;
-export const deliveryId = z.string().regex(DELIVERY_ID).meta({ id: 'DeliveryId' });
+export const deliveryId = z.string().regex(DELIVERY_ID).meta({ id: 'CallbackDeliveryId' });
 
 export const callbackEvent = z
   .enum(CALLBACK_EVENTS, `one of ${CALLBACK_EVENTS.join(', ')}`)
@@ -56,7 +56,7 @@ const attempt = z
     status: z.int().nullable().meta({ description: 'Of the answer, where one came.' }),
     durationMs: z.int(),
   })
-  .meta({ id: 'DeliveryAttempt' });
+  .meta({ id: 'CallbackDeliveryAttempt' });
 
 export const deliveryView = z
   .strictObject({
@@ -70,7 +70,7 @@ export const deliveryView = z
     settledAt: time.nullable(),
     attempts: z.array(attempt).meta({ description: 'The latest first, at most 20.' }),
   })
-  .meta({ id: 'Delivery', description: 'An event on its way to one receiver.' });
+  .meta({ id: 'CallbackDelivery', description: 'An event on its way to one receiver.' });
 export type DeliveryView = z.infer<typeof deliveryView>;
 
 export const deliveryPage = z
@@ -80,5 +80,5 @@ export const deliveryPage = z
       .nullable()
       .meta({ description: 'Give it as `cursor` for what follows; null on the last page.' }),
   })
-  .meta({ id: 'DeliveryPage' });
+  .meta({ id: 'CallbackDeliveryPage' });
 export type DeliveryPageView = z.infer<typeof deliveryPage>;

@@ -282,7 +282,7 @@ export async function listCallbackDeliveries(
   query: DeliveryQuery,
 ): Promise<DeliveryPageView | undefined> {
   if ((await deps.store.findCallback(callbackId)) === undefined) return undefined;
-  const found = await deps.store.listDeliveries({ ...query, of: { callbackId }, limit: query.limit + 1 });
+  const found = await deps.store.listSentDeliveries({ ...query, of: { callbackId }, limit: query.limit + 1 });
   const items = found.slice(0, query.limit).map(deliveryViewOf);
   return { items, nextCursor: found.length > query.limit ? (items.at(-1)?.id ?? null) : null };
 }

@@ -14,6 +14,6 @@ export async function listReplies(
   requestId: string,
 ): Promise<z.infer<typeof replyList> | undefined> {
   if ((await deps.store.findScope(requestId)) === undefined) return undefined;
-  const found = await deps.store.listDeliveries({ of: { requestId }, limit: PAGE_MAX });
+  const found = await deps.store.listSentDeliveries({ of: { requestId }, limit: PAGE_MAX });
   return { items: found.map(deliveryViewOf) };
 }

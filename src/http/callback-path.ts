@@ -11,6 +11,6 @@ export const callbackPath = {
 /** Of one delivery of a callback. */
 export const deliveryPath = {
   schema: z.strictObject({ id: callbackId, deliveryId }),
-  problem: 'DELIVERY_NOT_FOUND',
+  problem: 'CALLBACK_DELIVERY_NOT_FOUND',
   absent: 'There is no callback with this id, or no such delivery of it.',
 } as const;

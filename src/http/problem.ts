@@ -17,7 +17,7 @@ export const PROBLEMS = {
   HOLD_NOT_FOUND: { status: 404, title: 'There is no such standing hold' },
   IMPORT_NOT_FOUND: { status: 404, title: 'There is no such import' },
   CALLBACK_NOT_FOUND: { status: 404, title: 'There is no such callback' },
-  DELIVERY_NOT_FOUND: { status: 404, title: 'There is no such delivery' },
+  CALLBACK_DELIVERY_NOT_FOUND: { status: 404, title: 'There is no such delivery' },
   API_KEY_NOT_FOUND: { status: 404, title: 'There is no such API key' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'This method is not offered here' },
   REQUEST_CLOSED: { status: 409, title: 'The erasure request is closed' },

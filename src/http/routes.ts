@@ -49,7 +49,7 @@ import { updateOneCallback } from './routes/update-callback.ts';
 import { deleteOneCallback } from './routes/delete-callback.ts';
 import { rotateOneCallbackSecret } from './routes/rotate-callback-secret.ts';
 import { testOneCallback } from './routes/test-callback.ts';
-import { listCallbackDeliveriesRoute } from './routes/list-deliveries.ts';
+import { listCallbackDeliveriesRoute } from './routes/list-callback-deliveries.ts';
 import { redeliverRoute } from './routes/redeliver.ts';
 
 /** Every route of the API, in the order of the document. */

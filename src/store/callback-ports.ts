@@ -2,14 +2,14 @@ import type pg from 'pg';
 import type { CallbackStore, CallbackTransaction } from '../app/ports/callbacks.ts';
 import * as callbacks from './callbacks.ts';
 import { available, type Queryable } from './connection.ts';
-import * as deliveries from './deliveries.ts';
+import * as deliveries from './callback-deliveries.ts';
 
 /** Callbacks and deliveries, as part of the store. */
 export function callbackStore(pool: pg.Pool): CallbackStore {
   return {
     listCallbacks: () => available(callbacks.listCallbacks(pool)),
     findCallback: (id) => available(callbacks.findCallback(pool, id)),
-    listDeliveries: (page) => available(deliveries.listDeliveries(pool, page)),
+    listSentDeliveries: (page) => available(deliveries.listSentDeliveries(pool, page)),
     takeDueDeliveries: (limits) => available(deliveries.takeDueDeliveries(pool, limits)),
     tidyDeliveries: (keepMs) => available(deliveries.tidyDeliveries(pool, keepMs)),
     setReplyTargets: (names) => available(deliveries.setReplyTargets(pool, names)),

@@ -362,7 +362,7 @@ describe.each(['zendesk', 'jira'] as const)('%s', (kind) => {
       await hurry();
     }
     await until('its end', async () => (await deliveries())[0]?.state === 'failed');
-    const [shown] = await deps.store.listDeliveries({ of: { requestId: id }, limit: 10 });
+    const [shown] = await deps.store.listSentDeliveries({ of: { requestId: id }, limit: 10 });
     expect(shown).toMatchObject({ type: 'request.received', state: 'failed', log: { length: 10 } });
     expect(await stage.show(id)).toMatchObject({ state: 'awaiting_approval', replies: 'failed' });
   });

@@ -79,7 +79,7 @@ export interface CallbackStore {
   /** The oldest first. */
   listCallbacks(): Promise<readonly Callback[]>;
   findCallback(id: string): Promise<Callback | undefined>;
-  listDeliveries(page: DeliveryPage): Promise<readonly DeliveryWithAttempts[]>;
+  listSentDeliveries(page: DeliveryPage): Promise<readonly DeliveryWithAttempts[]>;
   /**
    * Leases deliveries that are due: of each active callback, and of answers to tickets together, at most so many at a time
    * over all processes, so that a slow receiver keeps nobody else waiting. Of a request's answers only the first that waits.

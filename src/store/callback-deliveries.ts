@@ -168,7 +168,7 @@ const logged = z.array(
 );
 
 /** Newest first, each with its latest attempts. */
-export async function listDeliveries(
+export async function listSentDeliveries(
   db: Queryable,
   page: DeliveryPage,
 ): Promise<readonly DeliveryWithAttempts[]> {
