@@ -66,7 +66,7 @@ CREATE TABLE api_keys (
   CONSTRAINT api_keys_rate_limit CHECK ((rate_limit_requests IS NULL) = (rate_limit_seconds IS NULL)),
   CONSTRAINT api_keys_rate_limit_requests_check CHECK (rate_limit_requests > 0),
   CONSTRAINT api_keys_rate_limit_seconds_check CHECK (rate_limit_seconds > 0),
-  CONSTRAINT api_keys_scopes_check CHECK (scopes <@ ARRAY['requests:write'::text, 'requests:read'::text, 'requests:approve'::text, 'holds:write'::text, 'audit:read'::text, 'reports:read'::text, 'access:read'::text, 'admin'::text] AND cardinality(scopes) > 0),
+  CONSTRAINT api_keys_scopes_check CHECK (cardinality(scopes) > 0 AND scopes <@ ARRAY['requests:write'::text, 'requests:read'::text, 'requests:approve'::text, 'holds:write'::text, 'audit:read'::text, 'reports:read'::text, 'access:read'::text, 'callbacks:write'::text, 'admin'::text]),
   CONSTRAINT api_keys_token_hash_check CHECK (octet_length(token_hash) = 32)
 );
 CREATE UNIQUE INDEX api_keys_made_for ON api_keys USING btree (made_for) WHERE revoked_at IS NULL;
@@ -94,10 +94,33 @@ CREATE TABLE audit_events (
 );
 CREATE TRIGGER audit_events_append_only BEFORE DELETE OR UPDATE ON audit_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
 ALTER TABLE audit_events ENABLE ALWAYS TRIGGER audit_events_append_only;
+CREATE TRIGGER audit_events_deliveries AFTER INSERT ON audit_events REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION note_deliveries();
 CREATE TRIGGER audit_events_no_truncate BEFORE TRUNCATE ON audit_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 ALTER TABLE audit_events ENABLE ALWAYS TRIGGER audit_events_no_truncate;
 CREATE TRIGGER audit_events_unsealed AFTER INSERT ON audit_events REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION note_unsealed_events();
 ALTER TABLE audit_events ENABLE ALWAYS TRIGGER audit_events_unsealed;
+
+CREATE TABLE callbacks (
+  id                 text                      NOT NULL,
+  name               text                      NOT NULL,
+  url_sealed         bytea                     NOT NULL,
+  secret_sealed      bytea                     NOT NULL,
+  old_secret_sealed  bytea,
+  old_secret_until   timestamp with time zone,
+  events             text[]                    NOT NULL,
+  state              text                      NOT NULL DEFAULT 'active'::text,
+  created_by         text                      NOT NULL,
+  created_at         timestamp with time zone  NOT NULL,
+  ended_at           timestamp with time zone,
+  last_success_at    timestamp with time zone,
+  failing_since      timestamp with time zone,
+  CONSTRAINT callbacks_pkey PRIMARY KEY (id),
+  CONSTRAINT callbacks_created_by_fkey FOREIGN KEY (created_by) REFERENCES api_keys(id),
+  CONSTRAINT callbacks_events CHECK (cardinality(events) > 0 AND events <@ ARRAY['request.received'::text, 'request.awaiting_identity'::text, 'request.awaiting_approval'::text, 'request.on_hold'::text, 'request.erasing'::text, 'request.needs_attention'::text, 'request.extended'::text, 'request.completed'::text, 'request.refused'::text, 'request.cancelled'::text, 'deadline.at_risk'::text]),
+  CONSTRAINT callbacks_old_secret CHECK ((old_secret_sealed IS NULL) = (old_secret_until IS NULL)),
+  CONSTRAINT callbacks_state CHECK (state = ANY (ARRAY['active'::text, 'disabled'::text, 'gone'::text])),
+  CONSTRAINT callbacks_when_ended CHECK ((state = 'active'::text) = (ended_at IS NULL))
+);
 
 CREATE TABLE checkpoints (
   size       bigint                    NOT NULL,
@@ -155,6 +178,46 @@ CREATE TABLE decisions (
   CONSTRAINT decisions_kind CHECK (kind = ANY (ARRAY['identity_verified'::text, 'approved'::text, 'refused'::text, 'held'::text, 'released'::text, 'extended'::text, 'retried'::text, 'closed'::text, 'cancelled'::text]))
 );
 CREATE INDEX decisions_by_request ON decisions USING btree (request_id, id);
+
+CREATE TABLE deliveries (
+  id           text                      NOT NULL,
+  place        bigint                    NOT NULL GENERATED ALWAYS AS IDENTITY,
+  callback_id  text,
+  request_id   text,
+  event_seq    integer,
+  type         text                      NOT NULL,
+  created_at   timestamp with time zone  NOT NULL DEFAULT now(),
+  state        text                      NOT NULL DEFAULT 'waiting'::text,
+  run_at       timestamp with time zone,
+  lease        uuid,
+  attempts     integer                   NOT NULL DEFAULT 0,
+  intended_at  timestamp with time zone,
+  settled_at   timestamp with time zone,
+  CONSTRAINT deliveries_pkey PRIMARY KEY (id),
+  CONSTRAINT deliveries_callback_id_fkey FOREIGN KEY (callback_id) REFERENCES callbacks(id) ON DELETE CASCADE,
+  CONSTRAINT deliveries_request_id_fkey FOREIGN KEY (request_id) REFERENCES erasure_requests(id),
+  CONSTRAINT deliveries_event CHECK ((request_id IS NULL) = (event_seq IS NULL) AND (callback_id IS NOT NULL OR request_id IS NOT NULL)),
+  CONSTRAINT deliveries_state CHECK (state = ANY (ARRAY['waiting'::text, 'delivered'::text, 'failed'::text])),
+  CONSTRAINT deliveries_when_due CHECK ((state = 'waiting'::text) = (run_at IS NOT NULL) AND (run_at IS NULL) = (settled_at IS NOT NULL) AND (lease IS NULL OR run_at IS NOT NULL))
+);
+CREATE INDEX deliveries_due_answers ON deliveries USING btree (run_at) WHERE state = 'waiting'::text AND callback_id IS NULL;
+CREATE INDEX deliveries_due_of_callback ON deliveries USING btree (callback_id, run_at) WHERE state = 'waiting'::text;
+CREATE INDEX deliveries_of_callback ON deliveries USING btree (callback_id, place);
+CREATE INDEX deliveries_of_request ON deliveries USING btree (request_id, place) WHERE callback_id IS NULL;
+CREATE INDEX deliveries_settled ON deliveries USING btree (settled_at) WHERE settled_at IS NOT NULL;
+
+CREATE TABLE delivery_attempts (
+  id           bigint                    NOT NULL GENERATED ALWAYS AS IDENTITY,
+  delivery_id  text                      NOT NULL,
+  at           timestamp with time zone  NOT NULL DEFAULT now(),
+  outcome      text                      NOT NULL,
+  status       integer,
+  duration_ms  integer                   NOT NULL,
+  CONSTRAINT delivery_attempts_pkey PRIMARY KEY (id),
+  CONSTRAINT delivery_attempts_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES deliveries(id) ON DELETE CASCADE,
+  CONSTRAINT delivery_attempts_outcome CHECK (outcome = ANY (ARRAY['delivered'::text, 'found'::text, 'gone'::text, 'answered'::text, 'refused'::text, 'unreachable'::text, 'timeout'::text, 'reset'::text, 'unreadable'::text, 'not_understood'::text]))
+);
+CREATE INDEX delivery_attempts_of_delivery ON delivery_attempts USING btree (delivery_id, id);
 
 CREATE TABLE erasure_requests (
   id                    text                      NOT NULL,
@@ -372,6 +435,11 @@ CREATE TABLE replay_keys (
 );
 CREATE INDEX replay_keys_by_end ON replay_keys USING btree (until);
 
+CREATE TABLE reply_targets (
+  name  text  NOT NULL,
+  CONSTRAINT reply_targets_pkey PRIMARY KEY (name)
+);
+
 CREATE TABLE request_subjects (
   request_id   text     NOT NULL,
   ref          bytea    NOT NULL,
@@ -517,6 +585,25 @@ CREATE INDEX work_judgements ON work USING btree (run_at) WHERE kind = 'judge'::
 CREATE INDEX work_leased ON work USING btree (connection) WHERE lease IS NOT NULL;
 CREATE INDEX work_looks_by_connection ON work USING btree (connection, run_at) WHERE kind = 'sentinel'::text;
 CREATE UNIQUE INDEX work_one_of_each ON work USING btree (request_id, task_id, (kind = 'destroy'::text)) NULLS NOT DISTINCT WHERE request_id IS NOT NULL;
+
+CREATE OR REPLACE FUNCTION public.note_deliveries()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO deliveries (id, callback_id, request_id, event_seq, type, run_at)
+  SELECT 'dl_' || replace(gen_random_uuid()::text, '-', ''), callbacks.id, added.request_id, added.seq, added.type, now()
+  FROM added JOIN callbacks ON callbacks.state = 'active' AND added.type = ANY (callbacks.events)
+  ORDER BY added.request_id, added.seq;
+  INSERT INTO deliveries (id, request_id, event_seq, type, run_at)
+  SELECT 'dl_' || replace(gen_random_uuid()::text, '-', ''), added.request_id, added.seq, added.type, now()
+  FROM added JOIN erasure_requests ON erasure_requests.id = added.request_id
+  WHERE added.type IN ('request.received', 'request.needs_attention', 'request.completed', 'request.refused')
+    AND reference IS NOT NULL AND EXISTS (SELECT FROM reply_targets)
+  ORDER BY added.request_id, added.seq;
+  RETURN NULL;
+END
+$function$;
 
 CREATE OR REPLACE FUNCTION public.note_unsealed_admin_events()
  RETURNS trigger

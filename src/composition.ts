@@ -14,6 +14,9 @@ import { createCertifier, type Certificate } from './evidence/certificate.ts';
 import { createTreeGrower } from './evidence/tree-grower.ts';
 import { hashToken, newId, newToken } from './ids.ts';
 import { createFileJournal } from './journal/file-journal.ts';
+import { callbackSigner } from './notify/callback-signer.ts';
+import { createReplyTarget } from './notify/reply-target.ts';
+import { createSender } from './notify/sender.ts';
 import { openDatabase, type Database } from './open-database.ts';
 import { localMasterKeys, writeOnce } from './local-secrets.ts';
 import { createOpenReplayClient } from './openreplay/client.ts';
@@ -120,6 +123,9 @@ async function embeddedAdminKey(config: Config, store: Store, logger: Logger): P
   if (made) logger.warn({ path }, 'made an admin API key; it stands in this file');
 }
 
+/** Of an answer to what is sent out; a page of a ticket's comments is the longest that is read. */
+const MAX_ANSWER_BYTES = 1_048_576;
+
 const DAY_MS = 86_400_000;
 /** The largest pages there are; a step of so many calls takes some seconds. */
 const GATHERING = { pageSize: 200, callsPerStep: 40 } as const;
@@ -149,6 +155,7 @@ function assemble(parts: Parts): Core {
     vault: parts.vault,
     encodeEvent,
     reports: createReportStore(parts.reportPool),
+    ...waysOut(config),
     ledger: parts.log,
     journal: createFileJournal(config.journal),
     connections: new Map(clients.map(connectionOf)),
@@ -198,6 +205,12 @@ function assemble(parts: Parts): Core {
       await database.stop();
     },
   };
+}
+
+function waysOut({ outgoing, replies }: Config): Pick<Deps, 'sender' | 'callbackSigner' | 'replyTargets'> {
+  const sender = createSender({ ...outgoing, maxAnswerBytes: MAX_ANSWER_BYTES });
+  const replyTargets = replies.map((target) => createReplyTarget(target, sender));
+  return { sender, callbackSigner, replyTargets };
 }
 
 function openClients({ config, pool, logger }: Parts): readonly Client[] {

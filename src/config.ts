@@ -87,6 +87,10 @@ export interface Config {
   /** The log of audit events: its name, which its signatures carry, and how often what is new is sealed. */
   readonly evidence: { readonly origin: string; readonly sealIntervalMs: number };
   /** How long after a request was completed, refused or cancelled its identifiers are destroyed. */
+  /** Where may be sent to beside OpenReplay; networks as CIDR. */
+  readonly outgoing: ConfigFile['outgoing'];
+  /** Ticket systems that are told what becomes of requests. `token` is a secret. */
+  readonly replies: ConfigFile['replies'];
   readonly retention: { readonly identifiersAfterCompletionDays: number };
   /** Days after an erasure on which the subject is looked for again, ascending; none for never. */
   readonly sentinel: { readonly days: readonly number[] };
@@ -215,6 +219,7 @@ function toConfig(file: ConfigFile, cwd: string): Config {
     queue: redisUrl === undefined ? { kind: 'postgres' } : { kind: 'redis', url: redisUrl },
     masterKey: masterKey === undefined ? undefined : masterKeyOf(masterKey),
     otherMasterKeys: masterKeysOf(otherMasterKeys) ?? [],
+    replies: file.replies.map((target) => ({ ...target, url: normalizeBaseUrl(target.url) })),
     connections: connections.map(({ url, projects, maxConcurrency, rateLimit, ...connection }) => ({
       ...connection,
       maxConcurrency,

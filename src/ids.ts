@@ -6,7 +6,7 @@ import type { NewToken } from './app/ports/keys.ts';
  * A new id: a prefix that says what it is (and keeps spreadsheets from taking it for a number), then a UUIDv7 in hex,
  * so that ids of one kind sort by time.
  */
-export function newId(prefix: 'er' | 'tk' | 'ak' | 'hd' | 'im' | 'wd'): string {
+export function newId(prefix: 'er' | 'tk' | 'ak' | 'hd' | 'im' | 'wd' | 'cb' | 'dl'): string {
   return `${prefix}_${v7().replaceAll('-', '')}`;
 }
 

@@ -10,6 +10,7 @@ export const SCOPES = [
   'audit:read',
   'reports:read',
   'access:read',
+  'callbacks:write',
   'admin',
 ] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -23,6 +24,7 @@ export const SCOPE_MEANINGS: Readonly<Record<Scope, string>> = {
   'audit:read': 'reads the events of requests and of API keys',
   'reports:read': 'reads what is due, the register and the summary',
   'access:read': 'downloads access packages',
+  'callbacks:write': 'registers callbacks and reads their deliveries',
   admin: 'makes keys and may do everything',
 };
 

@@ -1,4 +1,5 @@
 import type { AdminEvent, AuditEvent } from '../domain/events.ts';
+import type { ReplyState } from '../domain/callback.ts';
 import type { Day } from '../domain/day.ts';
 import type { Clock } from '../domain/deadlines.ts';
 import type { LocalPart } from '../domain/email.ts';
@@ -20,6 +21,7 @@ import type { TaskPatch } from '../domain/task-step.ts';
 import type { Task } from '../domain/task.ts';
 import type { NextWork, WaitReason, WorkKind } from '../domain/work.ts';
 import type { Intake, IntakeStore, IntakeTransaction, TicketOfRequest } from './ports/intake.ts';
+import type { CallbackStore, CallbackTransaction } from './ports/callbacks.ts';
 import type { ImportStore, ImportTransaction } from './ports/imports.ts';
 import type { Journal } from './ports/journal.ts';
 import type { Certifier, LogStore } from './ports/log.ts';
@@ -27,6 +29,7 @@ import type { KeyStore, KeyTransaction, NewToken } from './ports/keys.ts';
 import type { ConnectionStateStore, ConnectionStateTransaction } from './ports/gate.ts';
 import type { LifeStore, LifeTransaction } from './ports/life.ts';
 import type { ReportStore } from './ports/reports.ts';
+import type { CallbackSigner, ReplyTarget, Sender } from './ports/notify.ts';
 import type { AccessPackage, PackageStore, PackageTransaction } from './ports/packages.ts';
 import type { Sealed } from './ports/sealed.ts';
 import type { DataKey, Vault, VaultStore, VaultTransaction } from './ports/vault.ts';
@@ -158,7 +161,8 @@ export interface Transaction
     ImportTransaction,
     ConnectionStateTransaction,
     IntakeTransaction,
-    VaultTransaction {
+    VaultTransaction,
+    CallbackTransaction {
   /** The database's time of this transaction. */
   readonly now: Date;
   insertRequests(requests: readonly NewRequest[]): Promise<void>;
@@ -242,10 +246,20 @@ export interface RequestWithTasks {
   readonly related: readonly string[];
   /** The ticket that it was made of. */
   readonly ticket: TicketOfRequest | null;
+  /** Of the answers to its ticket; null where none is to be told. */
+  readonly replies: ReplyState | null;
 }
 
 export interface Store
-  extends KeyStore, LifeStore, PackageStore, ImportStore, IntakeStore, ConnectionStateStore, VaultStore {
+  extends
+    KeyStore,
+    LifeStore,
+    PackageStore,
+    ImportStore,
+    IntakeStore,
+    ConnectionStateStore,
+    VaultStore,
+    CallbackStore {
   /** Runs `work` in one transaction; retried whole on a serialization failure or deadlock. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /**
@@ -324,6 +338,11 @@ export interface Deps {
   readonly encodeEvent: EncodeEvent;
   readonly journal: Journal;
   readonly reports: ReportStore;
+  /** To servers outside, OpenReplay apart. */
+  readonly sender: Sender;
+  readonly callbackSigner: CallbackSigner;
+  /** Ticket systems that are told what becomes of requests; the first that a reference fits. */
+  readonly replyTargets: readonly ReplyTarget[];
   /** The log of all events, and what certifies from it. */
   readonly ledger: { readonly store: LogStore; readonly certifier: Certifier };
   readonly connections: ReadonlyMap<string, Connection>;
@@ -333,7 +352,7 @@ export interface Deps {
   readonly emailLocalPart: LocalPart;
   /** How long a worker holds work before it must renew. */
   readonly leaseMs: number;
-  readonly newId: (prefix: 'er' | 'tk' | 'ak' | 'hd' | 'im' | 'wd') => string;
+  readonly newId: (prefix: 'er' | 'tk' | 'ak' | 'hd' | 'im' | 'wd' | 'cb' | 'dl') => string;
   readonly now: () => Date;
   /** The day that it is at that time in the time zone of a regulation's deadlines. */
   readonly dayOf: (regulation: Regulation, at: Date) => Day;

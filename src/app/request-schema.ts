@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { REPLY_STATES } from '../domain/callback.ts';
 import { UNROUTABLE_REASONS } from '../domain/identifiers.ts';
 import { REMOTE_STATUSES } from '../domain/openreplay.ts';
 import { REGULATIONS } from '../domain/regulation.ts';
@@ -222,6 +223,7 @@ const EXAMPLE = {
   accessPackage: null,
   related: [],
   ticket: null,
+  replies: null,
   waiting: {
     reason: 'queued',
     actsNext: 'lethe',
@@ -306,6 +308,10 @@ export const requestView = z
       })
       .nullable()
       .meta({ description: 'The ticket that it was made of; null for one that came in otherwise.' }),
+    replies: z
+      .enum(REPLY_STATES)
+      .nullable()
+      .meta({ description: 'How it stands with the answers to its ticket; null where none is to be told.' }),
     waiting: waiting.nullable().meta({ description: 'What it waits for; null once the request is closed.' }),
     forecast: forecast.nullable().meta({
       description: 'Null once the request is closed, or is about to be cancelled.',

@@ -47,6 +47,7 @@ export function viewOf(deps: ViewDeps, from: RequestWithTasks, observed: Observe
     accessPackage: packageView(from.accessPackage),
     related: [...from.related],
     ticket: ticketView(from.ticket),
+    replies: from.replies,
     waiting,
     forecast: forecastView(forecastOf(deps, { from, waiting, observed })),
     tasks,

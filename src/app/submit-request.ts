@@ -91,6 +91,7 @@ async function admit(
     return { ...rest, ...next, runAt: new Date(next.at), held: false };
   });
   const related = await tx.listOpenRequestsOf(refs, id);
-  const nothing = { accessPackage: null, ticket: null };
+  // What its ticket is told is written by its events, and shown from the next look on.
+  const nothing = { accessPackage: null, ticket: null, replies: null };
   return viewOf(deps, { request, tasks, waiting, related, ...nothing }, observed);
 }

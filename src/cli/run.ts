@@ -7,6 +7,7 @@ import { addAudit, addVerify } from './audit.ts';
 import { addDeadlines } from './deadlines.ts';
 import { addDoctor } from './doctor.ts';
 import { CommandError, EXIT, type ExitStatus } from './exit-status.ts';
+import { addCallbacks } from './callbacks.ts';
 import { addConnections } from './connections.ts';
 import { addHolds } from './holds.ts';
 import { addImport } from './import-file.ts';
@@ -56,6 +57,7 @@ export function createProgram(shell: Shell): Command {
   addImport(program, shell);
   addWebhook(program, shell);
   addHolds(program, shell);
+  addCallbacks(program, shell);
   addConnections(program, shell);
   addDeadlines(program, shell);
   addReport(program, shell);

@@ -4,6 +4,7 @@ import { isProjectKey } from '../domain/identifiers.ts';
 import { REGULATIONS } from '../domain/regulation.ts';
 import { REQUEST_TYPES, SOURCES } from '../domain/request.ts';
 import { calendarFields } from './calendar-fields.ts';
+import { isCommentTemplate } from './comment-template.ts';
 import { flag, milliseconds, oneOf, share, text, whole } from './fields.ts';
 import { INTAKE_NAMES, intakeFields } from './intake-fields.ts';
 import { isRuleSource } from './rule-source.ts';
@@ -12,12 +13,14 @@ import {
   DATABASE_URL_RULE,
   isApiKey,
   isDatabaseUrl,
+  isNetwork,
   isOpenReplayUrl,
   isRedisUrl,
   MASTER_KEY_RULE,
   masterKeyOf,
   masterKeysOf,
   OPENREPLAY_URL_RULE,
+  REPLY_URL_RULE,
   OTHER_MASTER_KEYS_RULE,
   REDIS_URL_RULE,
 } from './secrets-and-urls.ts';
@@ -59,6 +62,13 @@ const projectKey = text(
 );
 const projects = 'at least one project key, or no projects field at all for every project of the tenant';
 
+const HOSTS = 'a list of host names, "*.example.com" for all below one, "*" for all';
+const NETWORKS = 'a list of networks such as 10.0.0.0/8 or fd00::/8';
+const hostPattern = text(HOSTS, (value) =>
+  /^(?:\*|(?:\*\.)?[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,252})$/.test(value),
+);
+const networkCidr = text(NETWORKS, isNetwork);
+
 const connection = section({
   name: connectionName,
   url: text(OPENREPLAY_URL_RULE, isOpenReplayUrl),
@@ -95,6 +105,28 @@ const policyRule = section({
   identity: oneOf(['required', 'not_required']).optional(),
   approval: oneOf(['none', 'one', 'two']).optional(),
   coolingOffMinutes: whole(0, 43_200).optional(),
+});
+
+const COMMENT = 'a mustache template with at most requestId, state, outcome and dueOn in it';
+const moment = section({
+  comment: text(COMMENT, isCommentTemplate).optional(),
+  status: oneOf(['open', 'pending', 'hold', 'solved']).optional(),
+  transition: text('the id of a transition, in quotes', (value) => /^[0-9]{1,10}$/.test(value)).optional(),
+});
+
+const replyTarget = section({
+  name: connectionName,
+  kind: oneOf(['zendesk', 'jira']),
+  url: text(REPLY_URL_RULE, isOpenReplayUrl),
+  user: text('the account whose API token it is', (value) => /^[\x21-\x39\x3b-\x7e]{1,254}$/.test(value)),
+  token: text(API_KEY_RULE, isApiKey),
+  prefix: text('a text of at most 50 characters', (value) => value.length <= 50).default(''),
+  on: section({
+    accepted: moment.prefault({}),
+    needsPerson: moment.prefault({}),
+    completed: moment.prefault({}),
+    refused: moment.prefault({}),
+  }).prefault({}),
 });
 
 const sections = {
@@ -143,6 +175,14 @@ const sections = {
   }),
   journal: section({ directory: directory.optional(), keepDays: whole(1, 3_650).default(30) }),
   retention: section({ identifiersAfterCompletionDays: whole(1, 3_650).default(30) }),
+  outgoing: section({
+    hosts: z.array(hostPattern, { error: HOSTS }).default([]),
+    networks: z.array(networkCidr, { error: NETWORKS }).default([]),
+    plainHttp: flag().default(false),
+    connectTimeoutMs: milliseconds(1).default(5_000),
+    responseTimeoutMs: milliseconds(1).default(15_000),
+    keepDeliveriesDays: whole(1, 3_650).default(30),
+  }),
   sentinel: section({
     days: z
       .array(whole(1, 3_650), { error: AGES })
@@ -198,6 +238,8 @@ export const fileSchema = section({
   journal: sections.journal.prefault({}),
   evidence: sections.evidence.prefault({}),
   retention: sections.retention.prefault({}),
+  outgoing: sections.outgoing.prefault({}),
+  replies: z.array(replyTarget, { error: 'a list of ticket systems' }).default([]),
   sentinel: sections.sentinel.prefault({}),
   worker: sections.worker.prefault({}),
   calendar: sections.calendar.prefault({}),
@@ -211,6 +253,7 @@ export type ConfigFile = z.output<typeof fileSchema>;
 export const FIELD_NAMES: ReadonlyMap<string, readonly string[]> = new Map([
   ['', Object.keys(fileSchema.shape)],
   ['connections', Object.keys(connection.shape)],
+  ['replies', Object.keys(replyTarget.shape)],
   ['policy.rules', Object.keys(policyRule.shape)],
   ['api.rateLimit', Object.keys(rateLimit.shape)],
   ...INTAKE_NAMES,

@@ -1,9 +1,13 @@
+import ipaddr from 'ipaddr.js';
+
 /** What a URL of each kind must be; said in mistakes. */
 export const DATABASE_URL_RULE = 'a URL that starts with postgres:// or postgresql:// and names a database';
 export const REDIS_URL_RULE =
   'a URL that starts with redis:// or rediss://, with a host and at most a database number';
 export const OPENREPLAY_URL_RULE =
   'an http or https URL such as https://api.openreplay.com/v2, without credentials, query or fragment';
+export const REPLY_URL_RULE =
+  'an https URL such as https://example.zendesk.com, without credentials, query or fragment';
 export const API_KEY_RULE = 'a key of visible ASCII characters, without spaces or line breaks';
 export const MASTER_KEY_RULE = '32 bytes, as 64 hexadecimal digits or as base64 (openssl rand -base64 32)';
 
@@ -61,4 +65,9 @@ export function masterKeyOf(text: string): Uint8Array | undefined {
 export function masterKeysOf(text: string): readonly Uint8Array[] | undefined {
   const keys = text.split(',').flatMap((one) => masterKeyOf(one.trim()) ?? []);
   return keys.length === text.split(',').length ? keys : undefined;
+}
+
+/** A network that servers may be in, as CIDR. */
+export function isNetwork(text: string): boolean {
+  return ipaddr.isValidCIDR(text);
 }

@@ -25,6 +25,7 @@ export const EVENT_TYPES = [
   'request.step_delayed',
   'request.destruction_put_off',
   'request.subject_destroyed',
+  'deadline.at_risk',
   'subject.read',
   'certificate.issued',
   'package.gathering',
@@ -90,8 +91,8 @@ export interface AuditEvent extends EventDraft {
 }
 
 /**
- * What is done to API keys, standing holds, connections and the master key, who looked for whom and who read a report, has a
- * trail of its own: it concerns no request.
+ * What is done to API keys, standing holds, connections, callbacks and the master key, who looked for whom and who read a
+ * report, has a trail of its own: it concerns no request.
  */
 export const ADMIN_EVENT_TYPES = [
   'api_key.created',
@@ -106,6 +107,14 @@ export const ADMIN_EVENT_TYPES = [
   'connection.resumed',
   'master_key.rotated',
   'report.read',
+  'callback.created',
+  'callback.updated',
+  'callback.deleted',
+  'callback.secret_rotated',
+  'callback.tested',
+  'callback.redelivered',
+  'callback.disabled',
+  'callback.gone',
 ] as const;
 
 export interface AdminEventDraft {
@@ -116,6 +125,7 @@ export interface AdminEventDraft {
   readonly holdId?: string;
   /** Its name in the configuration. */
   readonly connection?: string;
+  readonly callbackId?: string;
   readonly data?: EventData;
 }
 

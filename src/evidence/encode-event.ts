@@ -43,6 +43,7 @@ function adminShape(event: AdminEvent): EventData {
     actor: actorText(event.actor),
     ...(event.keyId !== undefined && { key_id: event.keyId }),
     ...(event.holdId !== undefined && { hold_id: event.holdId }),
+    ...(event.callbackId !== undefined && { callback_id: event.callbackId }),
     ...(event.connection !== undefined && { connection: event.connection }),
     data: event.data ?? {},
   };

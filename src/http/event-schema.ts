@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { holdId } from '../app/standing-holds.ts';
+import { callbackId } from '../app/callback-schema.ts';
 import { apiKeyId } from '../app/api-key-schema.ts';
 import { PAGE_MAX, requestId, time } from '../app/request-schema.ts';
 
@@ -10,7 +11,7 @@ const auditEvent = z
     request_id: requestId,
     seq: z.int().min(0).meta({ description: 'From 0, without a gap.' }),
     at: time,
-    type: z.string().regex(/^(request|task|subject|package|certificate)\.[a-z_]+$/),
+    type: z.string().regex(/^(request|task|subject|package|certificate|deadline)\.[a-z_]+$/),
     actor: z
       .string()
       .regex(/^(lethe|local|api_key:ak_[0-9a-f]{32})$/)
@@ -30,13 +31,14 @@ const adminEvent = z
     v: auditEvent.shape.v,
     seq: auditEvent.shape.seq,
     at: time,
-    type: z.string().regex(/^(api_key|hold|subject|connection|audit|log|vault|report)\.[a-z_]+$/),
+    type: z.string().regex(/^(api_key|hold|subject|connection|audit|log|vault|report|callback)\.[a-z_]+$/),
     actor: z
       .string()
       .regex(/^(lethe|local|api_key:ak_[0-9a-f]{32})$/)
       .meta({ description: 'Lethe itself, a command on its machine, or the API key that did it.' }),
     key_id: apiKeyId.optional().meta({ description: 'The API key that it was done to.' }),
     hold_id: holdId.optional().meta({ description: 'The standing hold that it was done to.' }),
+    callback_id: callbackId.optional().meta({ description: 'The callback that it was done to.' }),
     connection: z.string().optional().meta({ description: 'The connection that it was done to.' }),
     data: z.looseObject({}),
   })

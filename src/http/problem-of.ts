@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CallbackTargetError } from '../app/callbacks.ts';
 import { ExpiryPassedError, ScopeNotHeldError } from '../app/create-api-key.ts';
 import { SubmissionInvalidError } from '../app/check-submission.ts';
 import { ImportStoppedError } from '../app/import-source.ts';
@@ -6,7 +7,7 @@ import { OpenReplayUnavailableError } from '../app/openreplay-unavailable.ts';
 import { HoldSubjectInvalidError } from '../app/standing-holds.ts';
 import { LetheError } from '../domain/errors.ts';
 import { invalidFields } from './field-errors.ts';
-import { HttpProblem, type ProblemCode } from './problem.ts';
+import { HttpProblem, type FieldError, type ProblemCode } from './problem.ts';
 
 const RETRY_AFTER_SECONDS = 5;
 
@@ -26,13 +27,8 @@ function problemOfUseCase(error: LetheError): HttpProblem {
     return invalidFields('SUBMISSION_INVALID', errors);
   }
   if (error instanceof ImportStoppedError) return problemOfStop(error);
-  if (error instanceof HoldSubjectInvalidError) {
-    const { pointer, expected } = error;
-    return invalidFields('COMMAND_INVALID', [{ pointer, detail: `expected ${expected}` }]);
-  }
-  if (error instanceof ExpiryPassedError) {
-    return invalidFields('COMMAND_INVALID', [{ pointer: '/expiresAt', detail: 'expected a time to come' }]);
-  }
+  const wrong = wrongFieldOf(error);
+  if (wrong !== undefined) return invalidFields('COMMAND_INVALID', [wrong]);
   if (error instanceof OpenReplayUnavailableError) {
     const seconds = Math.ceil((error.retryAfterMs ?? 0) / 1000);
     return new HttpProblem('OPENREPLAY_UNAVAILABLE', error.message, {
@@ -53,6 +49,14 @@ function problemOfUseCase(error: LetheError): HttpProblem {
     });
   }
   return internal();
+}
+
+/** The field of a command of which only the use case could say that it is wrong. */
+function wrongFieldOf(error: LetheError): FieldError | undefined {
+  if (error instanceof HoldSubjectInvalidError || error instanceof CallbackTargetError)
+    return { pointer: error.pointer, detail: `expected ${error.expected}` };
+  if (error instanceof ExpiryPassedError) return { pointer: '/expiresAt', detail: 'expected a time to come' };
+  return undefined;
 }
 
 /** Errors of use cases whose text is written for the caller. */
@@ -77,6 +81,8 @@ const SAID_AS_IT_IS: readonly ProblemCode[] = [
   'API_KEY_NOT_FOUND',
   'API_KEY_ENDED',
   'LAST_ADMIN_KEY',
+  'CALLBACKS_FULL',
+  'CALLBACK_NOT_ACTIVE',
 ];
 
 function problemOfStop({ stop, message, importId }: ImportStoppedError): HttpProblem {

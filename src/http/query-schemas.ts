@@ -14,7 +14,7 @@ const LIMIT_DEFAULT = 50;
 const AFTER_MAX = 2 ** 31 - 1;
 
 /** `limit` of every list that comes in pages. */
-const limit = wholeNumber({ min: 1, max: PAGE_MAX }, `a whole number from 1 to ${PAGE_MAX}`)
+export const limit = wholeNumber({ min: 1, max: PAGE_MAX }, `a whole number from 1 to ${PAGE_MAX}`)
   .default(LIMIT_DEFAULT)
   .meta({ description: 'How many a page has at most.', override: { default: LIMIT_DEFAULT } });
 

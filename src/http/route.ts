@@ -18,6 +18,7 @@ export const TAGS = {
   deadlines: 'What is due, and when it can be expected to be done.',
   reports: 'What came in and what became of it, for those who answer for it.',
   connections: 'The OpenReplay servers, and the stop button of each.',
+  callbacks: 'Whom events are sent to, signed, and what became of each delivery.',
   'API keys': 'Making keys, ending them and giving them new tokens, and what was done to them.',
   service: 'What the service says of itself. Needs no API key.',
 } as const;

@@ -9,6 +9,7 @@ import { listRequestDeadlines } from './routes/list-deadlines.ts';
 import { listErasureRequests } from './routes/list-erasure-requests.ts';
 import { listRejectedRows } from './routes/list-import-errors.ts';
 import { listAllImports } from './routes/list-imports.ts';
+import { listRequestReplies } from './routes/list-replies.ts';
 import { listRequestEvents } from './routes/list-request-events.ts';
 import { revokeKey } from './routes/revoke-api-key.ts';
 import { rotateKey } from './routes/rotate-api-key.ts';
@@ -45,6 +46,15 @@ import { releaseErasureRequest } from './routes/release-erasure-request.ts';
 import { releaseStandingHold } from './routes/release-hold.ts';
 import { retryErasureRequest } from './routes/retry-erasure-request.ts';
 import { verifySubjectIdentity } from './routes/verify-identity.ts';
+import { createCallbackRoute } from './routes/create-callback.ts';
+import { listAllCallbacks } from './routes/list-callbacks.ts';
+import { showOneCallback } from './routes/show-callback.ts';
+import { updateOneCallback } from './routes/update-callback.ts';
+import { deleteOneCallback } from './routes/delete-callback.ts';
+import { rotateOneCallbackSecret } from './routes/rotate-callback-secret.ts';
+import { testOneCallback } from './routes/test-callback.ts';
+import { listCallbackDeliveriesRoute } from './routes/list-callback-deliveries.ts';
+import { redeliverRoute } from './routes/redeliver.ts';
 
 /** Every route of the API, in the order of the document. */
 export const ROUTES: readonly Route[] = [
@@ -55,6 +65,7 @@ export const ROUTES: readonly Route[] = [
   showCertificate,
   lookUpSubjectRoute,
   listRequestEvents,
+  listRequestReplies,
   cancelErasureRequest,
   showRequestSubject,
   downloadAccessPackage,
@@ -84,6 +95,15 @@ export const ROUTES: readonly Route[] = [
   listAllConnections,
   pauseOneConnection,
   resumeOneConnection,
+  createCallbackRoute,
+  listAllCallbacks,
+  showOneCallback,
+  updateOneCallback,
+  deleteOneCallback,
+  rotateOneCallbackSecret,
+  testOneCallback,
+  listCallbackDeliveriesRoute,
+  redeliverRoute,
   listKeys,
   createKey,
   revokeKey,

@@ -9,9 +9,11 @@ import type { VaultStore, VaultTransaction } from '../app/ports/vault.ts';
 import type { ErasureRequest } from '../domain/request.ts';
 import * as adminEvents from './admin-events.ts';
 import * as apiKeys from './api-keys.ts';
+import { callbackStore, callbackTransaction } from './callback-ports.ts';
 import { writeChange } from './changes.ts';
 import * as connectionStates from './connection-states.ts';
 import { available, inTransaction, queryAll, type Queryable, type Rows } from './connection.ts';
+import { listReplyStates } from './reply-states.ts';
 import * as decisions from './decisions.ts';
 import * as deliveries from './deliveries.ts';
 import * as events from './events.ts';
@@ -74,6 +76,7 @@ export function createStore(pool: pg.Pool): Store {
     listAdminEventBytes: (page) => available(adminEvents.listAdminEventBytes(pool, page)),
     ...intakeStore(pool),
     ...vaultStore(pool),
+    ...callbackStore(pool),
     ping: async () => {
       await available(pool.query('SELECT 1'));
     },
@@ -101,6 +104,7 @@ function openTransaction(db: Queryable, now: Date): Transaction {
     ...importTransaction(db),
     ...intakeTransaction(db),
     ...vaultTransaction(db),
+    ...callbackTransaction(db),
   };
 }
 
@@ -231,12 +235,13 @@ async function withTasks(
 ): Promise<readonly RequestWithTasks[]> {
   if (found.length === 0) return [];
   const ids = found.map((request) => request.id);
-  const [taskRows, waitingRows, related, ofRequests, ticketsOf] = await Promise.all([
+  const [taskRows, waitingRows, related, ofRequests, ticketsOf, replies] = await Promise.all([
     tasks.listTasks(db, ids),
     work.listWaiting(db, ids),
     subjects.listRelated(db, ids),
     packages.listPackages(db, ids),
     tickets.listTickets(db, ids),
+    listReplyStates(db, ids),
   ]);
   return found.map((request) => ({
     request,
@@ -245,5 +250,6 @@ async function withTasks(
     accessPackage: ofRequests.get(request.id) ?? null,
     related: related.get(request.id) ?? [],
     ticket: ticketsOf.get(request.id) ?? null,
+    replies: replies.get(request.id) ?? null,
   }));
 }

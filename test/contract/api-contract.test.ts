@@ -31,6 +31,7 @@ const REQUEST = {
   accessPackage: null,
   related: [],
   ticket: null,
+  replies: null,
   waiting: { reason: 'queued', actsNext: 'lethe', explanation: 'It is queued.', until: TIME },
   forecast: null,
   tasks: [],

@@ -70,6 +70,7 @@ describe('a submission', () => {
       accessPackage: null,
       related: [],
       ticket: null,
+      replies: null,
       waiting: {
         reason: 'queued',
         actsNext: 'lethe',

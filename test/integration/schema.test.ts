@@ -4,6 +4,12 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { z } from 'zod';
+import {
+  ATTEMPT_OUTCOMES,
+  CALLBACK_EVENTS,
+  CALLBACK_STATES,
+  DELIVERY_STATES as SENT_STATES,
+} from '../../src/domain/callback.ts';
 import { dumpSchema } from '../../db/dump-schema.ts';
 import { migrate } from '../../db/migrate.ts';
 import { SCOPES } from '../../src/app/authenticate.ts';
@@ -54,6 +60,10 @@ const WORDS: readonly { table: Table; column: string; words: readonly string[] }
   { table: 'imports', column: 'state', words: IMPORT_STATES },
   { table: 'webhook_deliveries', column: 'state', words: DELIVERY_STATES },
   { table: 'webhook_counts', column: 'outcome', words: DELIVERY_OUTCOMES },
+  { table: 'callbacks', column: 'events', words: CALLBACK_EVENTS },
+  { table: 'callbacks', column: 'state', words: CALLBACK_STATES },
+  { table: 'deliveries', column: 'state', words: SENT_STATES },
+  { table: 'delivery_attempts', column: 'outcome', words: ATTEMPT_OUTCOMES },
 ];
 
 type Table =
@@ -73,7 +83,10 @@ type Table =
   | 'import_rows'
   | 'webhook_deliveries'
   | 'webhook_counts'
-  | 'tickets';
+  | 'tickets'
+  | 'callbacks'
+  | 'deliveries'
+  | 'delivery_attempts';
 type Row = Readonly<Record<string, unknown>>;
 const NOW = new Date('2026-03-05T12:00:00Z');
 
@@ -143,6 +156,17 @@ const ROWS: Readonly<Record<Table, Row>> = {
     marks: {},
     last_body: Buffer.alloc(32),
   },
+  callbacks: {
+    id: 'cb_1',
+    name: 'intranet',
+    url_sealed: Buffer.alloc(40),
+    secret_sealed: Buffer.alloc(40),
+    events: ['request.completed'],
+    created_by: 'ak_1',
+    created_at: NOW,
+  },
+  deliveries: { id: 'dl_1', callback_id: 'cb_1', type: 'callback.test', run_at: NOW },
+  delivery_attempts: { delivery_id: 'dl_1', outcome: 'delivered', duration_ms: 1 },
 };
 /** What makes a row of the table another one. */
 const ANOTHER: Readonly<Record<Table, Row>> = {
@@ -163,12 +187,19 @@ const ANOTHER: Readonly<Record<Table, Row>> = {
   webhook_deliveries: { id: 'wd_2' },
   webhook_counts: { source: 'legal' },
   tickets: { reference: 'T-2', request_id: 'er_other' },
+  callbacks: { id: 'cb_2' },
+  deliveries: { id: 'dl_2' },
+  delivery_attempts: {},
 };
 /** What must go with some words: who needs a person says why, and what is completed says when. */
 const COMPANIONS: Readonly<Record<string, Row>> = {
   'webhook_deliveries.state.unmappable': { problems: '[]', judged_at: NOW },
   'work.kind.judge': { request_id: null, task_id: null, delivery_id: 'wd_1' },
   'imports.state.completed': { fingerprint: Buffer.alloc(32) },
+  'callbacks.state.disabled': { ended_at: NOW },
+  'callbacks.state.gone': { ended_at: NOW },
+  'deliveries.state.delivered': { run_at: null, settled_at: NOW },
+  'deliveries.state.failed': { run_at: null, settled_at: NOW },
   'imports.state.failed': { failure: {} },
   'erasure_requests.type.access': { state: 'gathering' },
   'access_packages.state.ready': { ready_at: NOW, expires_at: NOW, manifest_sealed: Buffer.alloc(40) },
@@ -216,6 +247,9 @@ beforeAll(async () => {
     'webhook_deliveries',
     'webhook_counts',
     'tickets',
+    'callbacks',
+    'deliveries',
+    'delivery_attempts',
   ] as const)
     await insert(database.pool, table, ROWS[table]);
   await insert(database.pool, 'erasure_requests', { ...ROWS.erasure_requests, id: 'er_other' });
@@ -266,7 +300,7 @@ async function checkOf(table: Table, column: string): Promise<{ name: string; wo
 
 describe.each(WORDS)('$table: $column', ({ table, column, words }) => {
   const rowWith = (word: string): Row => ({
-    [column]: column === 'scopes' ? [word] : word,
+    [column]: column === 'scopes' || column === 'events' ? [word] : word,
     ...COMPANIONS[`${table}.${column}.${word}`],
   });
 

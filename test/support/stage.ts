@@ -16,6 +16,8 @@ import { newId, newToken } from '../../src/ids.ts';
 import { createFileJournal } from '../../src/journal/file-journal.ts';
 import { createLogger } from '../../src/log.ts';
 import { createOpenReplayClient } from '../../src/openreplay/client.ts';
+import { callbackSigner } from '../../src/notify/callback-signer.ts';
+import { createSender } from '../../src/notify/sender.ts';
 import { openPublisher, type QueueOptions } from '../../src/queue/queue-backend.ts';
 import type { SandboxOptions } from '../../src/sandbox/options.ts';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
@@ -163,6 +165,16 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     encodeEvent,
     journal: createFileJournal({ directory: await createTestFolder(), keepDays: 1 }),
     reports: createReportStore(reportPool),
+    callbackSigner,
+    replyTargets: [],
+    sender: createSender({
+      hosts: ['*'],
+      networks: ['127.0.0.0/8'],
+      plainHttp: true,
+      connectTimeoutMs: 1_000,
+      responseTimeoutMs: 1_000,
+      maxAnswerBytes: 1_000_000,
+    }),
     ledger: { store: ledger.log, certifier: ledger.certifier },
     connections: new Map([
       [

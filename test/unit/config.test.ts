@@ -88,6 +88,15 @@ describe('the environment alone', () => {
       evidence: { origin: 'lethe/default', sealIntervalMs: 1_000 },
       journal: { directory: join(cwd, '.lethe', 'journal'), keepDays: 30 },
       retention: { identifiersAfterCompletionDays: 30 },
+      outgoing: {
+        hosts: [],
+        networks: [],
+        plainHttp: false,
+        connectTimeoutMs: 5000,
+        responseTimeoutMs: 15_000,
+        keepDeliveriesDays: 30,
+      },
+      replies: [],
       sentinel: { days: [1, 7, 30] },
       worker: {
         leaseMs: 30_000,
@@ -558,6 +567,49 @@ describe('fields', () => {
       load(`sentinel: { days: ${days} }\nretention: { identifiersAfterCompletionDays: 3650 }\n${CONNECTION}`);
     if (valid) expect(run().sentinel.days).toEqual(JSON.parse(days));
     else expect(placesOf(run)).toEqual(['1|sentinel.days']);
+  });
+
+  describe('replies', () => {
+    const target = 'name: a, kind: jira, url: https://a.atlassian.net/, user: me@example.com, token: secret';
+    const place = (more: string) =>
+      placesOf(() => load(`outgoing: { hosts: ["*"] }\nreplies: [{ ${target}${more} }]\n${CONNECTION}`));
+
+    it('a target has its defaults', () => {
+      const { replies } = load(`replies: [{ ${target} }]\n${CONNECTION}`);
+      expect(replies).toMatchObject([{ url: 'https://a.atlassian.net', prefix: '', on: { completed: {} } }]);
+    });
+
+    it.each([
+      ['on: { completed: { comment: "{{requestId}} {{#dueOn}}by {{dueOn}}{{/dueOn}}", transition: "31" } }'],
+      ['on: { refused: { comment: "" } }'],
+    ])('%s is right', (more) => {
+      expect(load(`replies: [{ ${target}, ${more} }]\n${CONNECTION}`).replies).toHaveLength(1);
+    });
+
+    it.each([
+      ['on: { completed: { comment: "{{userId}}" } }', 'replies[0].on.completed.comment'],
+      ['on: { completed: { comment: "{{> other}}" } }', 'replies[0].on.completed.comment'],
+      ['on: { completed: { comment: "{{#dueOn}}" } }', 'replies[0].on.completed.comment'],
+      ['on: { completed: { transition: "Done" } }', 'replies[0].on.completed.transition'],
+      ['on: { completed: { status: closed } }', 'replies[0].on.completed.status'],
+      ['on: { cancelled: {} }', 'replies[0].on.cancelled'],
+      ['prefixes: x', 'replies[0].prefixes'],
+    ])('%s is a mistake at %s', (more, path) => {
+      expect(place(`, ${more}`)).toEqual([expect.stringContaining(`2|${path}`)]);
+    });
+  });
+
+  it.each([
+    ['hosts: [hooks.example.com, "*.example.org", "*"]', undefined],
+    ['networks: [10.0.0.0/8, "fd00::/8"]', undefined],
+    ['hosts: ["https://example.com"]', 'outgoing.hosts[0]'],
+    ['hosts: ["a.*.com"]', 'outgoing.hosts[0]'],
+    ['networks: [10.0.0.1]', 'outgoing.networks[0]'],
+    ['networks: [10.0.0.0/33]', 'outgoing.networks[0]'],
+  ])('outgoing: { %s }', (fields, path) => {
+    const run = () => load(`outgoing: { ${fields} }\n${CONNECTION}`);
+    if (path === undefined) expect(run().outgoing).toBeDefined();
+    else expect(placesOf(run)).toEqual([`1|${path}`]);
   });
 
   it.each(['[0]', '[1.5]', '[3651]', '[day]'])('sentinel.days %s names the day', (days) => {

@@ -60,6 +60,7 @@ function foreseen(stands: Stands): ForecastView | null {
     accessPackage: null,
     related: [],
     ticket: null,
+    replies: null,
   };
   const deps = { pace: PACE, connections, now: () => new Date(NOON) };
   return forecastView(forecastOf(deps, { from, waiting: waitingOf(from), observed: OBSERVED }));

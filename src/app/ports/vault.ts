@@ -21,7 +21,16 @@ export interface DataKey {
 
 /** Which text of its owner; a note unless said otherwise. */
 export type TextField =
-  'note' | 'reason' | 'release_reason' | 'progress' | 'manifest' | 'journal' | 'signing_key' | 'delivery';
+  | 'note'
+  | 'reason'
+  | 'release_reason'
+  | 'progress'
+  | 'manifest'
+  | 'journal'
+  | 'signing_key'
+  | 'delivery'
+  | 'callback_url'
+  | 'callback_secret';
 
 /** Seals and opens under one key. Each ciphertext is bound to its owner, and opens for no other. */
 export interface Box {
