@@ -8,6 +8,7 @@ import { PACKAGE_STATES } from '../domain/access-package.ts';
 import { REQUEST_STATES, TASK_STATES } from '../domain/states.ts';
 import { TASK_ATTENTIONS } from '../domain/task.ts';
 import { WAIT_REASONS } from '../domain/work.ts';
+import { EXAMPLE_ID, EXAMPLE_TIME, REQUEST_EXAMPLE } from './request-example.ts';
 import { subjectPseudonym } from './subject-schema.ts';
 
 /**
@@ -15,17 +16,14 @@ import { subjectPseudonym } from './subject-schema.ts';
  * OpenAPI document is made of them: `id` names a component there, `description` is what its readers see.
  */
 
-const TIME = '2026-03-01T09:30:00.000Z';
-const REQUEST = `er_${'0192a7'.padEnd(32, '5')}`;
-
-export const time = z.iso.datetime({ offset: true }).meta({ id: 'Time', examples: [TIME] });
+export const time = z.iso.datetime({ offset: true }).meta({ id: 'Time', examples: [EXAMPLE_TIME] });
 
 /** How ids of erasure requests look; anything else names none, and is not even looked for. */
 export const REQUEST_ID = /^er_[0-9a-f]{32}$/;
 export const requestId = z
   .string()
   .regex(REQUEST_ID)
-  .meta({ id: 'RequestId', examples: [REQUEST] });
+  .meta({ id: 'RequestId', examples: [EXAMPLE_ID] });
 const taskId = z
   .string()
   .regex(/^tk_[0-9a-f]{32}$/)
@@ -196,49 +194,6 @@ const accessPackage = z
   })
   .meta({ id: 'AccessPackage', description: 'What is gathered for the subject; handed out once.' });
 
-/** A request just after it came in. */
-const EXAMPLE = {
-  id: REQUEST,
-  type: 'erasure',
-  state: 'discovering',
-  attention: null,
-  outcome: null,
-  hold: null,
-  regulation: 'gdpr',
-  channel: 'api',
-  connection: 'default',
-  projectKeys: null,
-  reference: 'TICKET-4711',
-  subject: { ref: '3f'.repeat(32), kind: 'user_id', keyVersion: 1, state: 'kept', destroyedAt: null },
-  receivedAt: TIME,
-  createdAt: TIME,
-  updatedAt: TIME,
-  completedAt: null,
-  cancelRequestedAt: null,
-  identity: { required: false, verifiedAt: null },
-  approvals: { needed: 0, given: 0 },
-  coolingOffUntil: null,
-  expectedTasks: null,
-  clock: null,
-  accessPackage: null,
-  related: [],
-  ticket: null,
-  replies: null,
-  waiting: {
-    reason: 'queued',
-    actsNext: 'lethe',
-    explanation: 'It is queued and done as soon as a worker is free.',
-    until: TIME,
-  },
-  forecast: {
-    expectedAt: '2026-03-02T01:21:00.000Z',
-    confidence: 'assumed',
-    words:
-      '1 more round, as the sessions were not counted. A round is assumed to end 80 minutes after the midnight (UTC) it waits for; only 0 finished ones were seen.',
-  },
-  tasks: [],
-};
-
 /** Pseudonym, dates, states, no identifier. */
 export const requestView = z
   .strictObject({
@@ -318,7 +273,7 @@ export const requestView = z
     }),
     tasks: z.array(task),
   })
-  .meta({ id: 'ErasureRequest', examples: [EXAMPLE] });
+  .meta({ id: 'ErasureRequest', examples: [REQUEST_EXAMPLE] });
 export type RequestView = z.infer<typeof requestView>;
 
 /** The most items that a page of any list has. */
